@@ -1,0 +1,174 @@
+# dpsweep.  `make help` lists what can be made.  V=1 shows the commands.
+# docs/building.md says what can be set: DEVICE, BUILD, CC, CFLAGS, ARCH, MPICC, HDF5_ROOT, DNNL_ROOT, CUDA_HOME ...
+
+DEVICE  ?= cpu
+VERSION := 0.1.0
+ifeq ($(filter $(DEVICE),cpu cuda),)
+  $(error DEVICE=$(DEVICE): the devices are cpu and cuda)
+endif
+ifneq ($(and $(filter cuda,$(DEVICE)),$(filter test tests bench,$(MAKECMDGOALS))),)
+  $(error DEVICE=cuda: the tests belong to the CPU build and test this one too, on stand-ins for a GPU: make test)
+endif
+ifeq ($(MAKELEVEL),0)
+  MAKEFLAGS += -j$(shell nproc)
+endif
+Q := $(if $(filter 1,$(V)),,@)
+
+# ---- compiler and libraries ------------------------------------------------------------------------------------------
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
+BUILD  := build/$(DEVICE)
+CFLAGS ?= -O3 -g
+ifeq ($(SANITIZE),1)
+  BUILD  := build/$(DEVICE)-asan
+  CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+ARCH   ?= $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
+MPICC  ?= mpicc
+WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Werror=implicit-function-declaration -Wno-format-truncation # messages may be cut
+
+pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
+
+# The serial HDF5 by its own name: plain "hdf5" turns into the MPI flavour once that is installed as well.
+HDF5_CFLAGS ?= $(if $(HDF5_ROOT),-I$(HDF5_ROOT)/include,$(call pkg,--cflags,hdf5-serial))
+HDF5_LIBS   ?= $(if $(HDF5_ROOT),-L$(HDF5_ROOT)/lib -Wl$(comma)-rpath$(comma)$(HDF5_ROOT)/lib,$(call \
+                pkg,--libs-only-L,hdf5-serial)) -lhdf5_hl -lhdf5
+DNNL_CFLAGS ?= $(if $(DNNL_ROOT),-I$(DNNL_ROOT)/include)
+DNNL_LIBS   ?= $(if $(DNNL_ROOT),-L$(DNNL_ROOT)/lib -Wl$(comma)-rpath$(comma)$(DNNL_ROOT)/lib) -ldnnl
+MPI_CFLAGS  ?= $(or $(shell $(MPICC) --showme:compile 2>/dev/null),$(call pkg,--cflags,ompi-c))
+MPI_LIBS    ?= $(or $(shell $(MPICC) --showme:link 2>/dev/null),$(call pkg,--libs,ompi-c))
+PACKAGES    := libcjson inih libsodium zlib
+comma       := ,
+
+# The program can be run with other CUDA libraries through LD_LIBRARY_PATH, which goes before a runpath.
+CUDA_HOME   ?= $(or $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v nvcc))),/usr/local/cuda)
+CUDA_ARCHS  ?= 80 90 100
+NVCC        ?= $(CUDA_HOME)/bin/nvcc
+cpu_CFLAGS  := $(DNNL_CFLAGS)
+cpu_LIBS    := $(DNNL_LIBS)
+cuda_CFLAGS := -I$(CUDA_HOME)/include
+cuda_LIBS   := -L$(CUDA_HOME)/lib64 -Wl,--enable-new-dtags,-rpath,$(CUDA_HOME)/lib64 -lcublas -lcudart -lstdc++
+
+LIB_CFLAGS := $(HDF5_CFLAGS) $($(DEVICE)_CFLAGS) $(MPI_CFLAGS) $(call pkg,--cflags,$(PACKAGES))
+LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) $(or $(call pkg,--libs,$(PACKAGES)),-lcjson -linih -lsodium -lz) -lm
+COMPILE    := $(CC) -std=gnu11 -D_GNU_SOURCE -DDPSWEEP_DEVICE='"$(DEVICE)"' $(CPPFLAGS) $(LIB_CFLAGS) \
+              $(CFLAGS) $(ARCH) -fopenmp $(WARN) -MMD -MP $(EXTRA_CFLAGS)
+# kernels round as they say on every device: a*b+c is one rounding only where fmaf is written
+cpu_KERNEL  = $(COMPILE) -ffp-contract=off -fno-math-errno -fno-trapping-math -x c
+cuda_KERNEL = $(NVCC) -std=c++17 -O3 -fmad=false -MMD -MP $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a$(comma)code=sm_$a) \
+              -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) $(NVCC_FLAGS)
+COMPILE_KERNEL = $($(DEVICE)_KERNEL)
+LINK       := $(CC) $(CFLAGS) -fopenmp $(EXTRA_CFLAGS) $(LDFLAGS)
+
+# ---- what is built of what -------------------------------------------------------------------------------------------
+cpu_DOORS  := src/device/device_cpu.c
+cuda_DOORS := src/device/device_cuda.c mpi/group_nccl.c
+OTHER_DEVICE := $(filter-out $($(DEVICE)_DOORS),$(cpu_DOORS) $(cuda_DOORS))
+SOURCES := $(filter-out $(OTHER_DEVICE),$(wildcard src/*/*.c mpi/*.c))
+KERNELS := $(wildcard kernels/*.cu)
+MAIN    := $(BUILD)/src/main.o
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(KERNELS:%.cu=$(BUILD)/%.o)
+TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
+HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(wildcard tests/test_*.c),$(wildcard tests/*.c)))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+
+all: $(BUILD)/dpsweep                        ## build/dpsweep (the default)
+	$(Q)mkdir -p build && ln -sfnr $< build/dpsweep
+
+tests: $(BUILD)/dpsweep $(TESTS) $(BENCHES)  ## the test programs
+	@:
+
+$(BUILD)/dpsweep: $(MAIN) $(OBJECTS)
+$(TESTS): %: %.o $(HELPERS) $(OBJECTS)
+$(BENCHES): %: %.o $(OBJECTS)
+$(TESTS): LIBS += -lcmocka
+$(BENCHES): LIBS += -Wl,--wrap=device_gemm # a bench looks on
+$(BUILD)/dpsweep $(TESTS) $(BENCHES):
+	@echo "  LINK  $@"
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c $(BUILD)/command | $(BUILD)/libraries
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
+$(BUILD)/%.o: %.cu $(BUILD)/kernel_command | $(BUILD)/libraries
+	@mkdir -p $(@D)
+	@echo "  $(if $(filter cuda,$(DEVICE)),NVCC,CC  )  $<"
+	$(Q)$(COMPILE_KERNEL) -c -o $@ $<
+
+# Small files that are written only when their text changes.  Every object depends on the command that compiles it; the
+# few that name the commit depend on the commit.
+define BUILD_INFO
+#define DPSWEEP_VERSION "$(VERSION)"
+#define DPSWEEP_GIT_COMMIT "$(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)"
+#define DPSWEEP_COMPILER "$(shell $(CC) --version 2>/dev/null | head -n 1)"
+endef
+INFORMED := $(patsubst %.c,$(BUILD)/%.o,$(shell \
+              grep -lsE 'DPSWEEP_(VERSION|GIT_COMMIT|COMPILER)' src/main.c $(SOURCES)))
+$(INFORMED): $(BUILD)/build_info.h
+$(INFORMED): private COMPILE += -include $(BUILD)/build_info.h
+$(BUILD)/build_info.h: export TEXT = $(BUILD_INFO)
+$(BUILD)/command:      export TEXT = $(COMPILE)
+$(BUILD)/kernel_command: export TEXT = $(COMPILE_KERNEL)
+$(BUILD)/build_info.h $(BUILD)/command $(BUILD)/kernel_command: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
+
+# A missing library is one line, not a page of the compiler's.  header:Debian package
+cpu_NEEDED := dnnl.h:libdnnl-dev
+NEEDED := $($(DEVICE)_NEEDED) mpi.h:libopenmpi-dev hdf5.h:libhdf5-dev cjson/cJSON.h:libcjson-dev ini.h:libinih-dev \
+          sodium.h:libsodium-dev zlib.h:zlib1g-dev
+$(BUILD)/libraries: $(BUILD)/command
+	@command -v $(CC) >/dev/null || { echo "dpsweep: no compiler $(CC): \`make setup\` installs gcc"; exit 3; } >&2
+	@[ $(DEVICE) = cpu ] || { [ -x "$(NVCC)" ] && [ -f "$(CUDA_HOME)/include/cublas_v2.h" ]; } || { \
+	    echo "dpsweep: no CUDA toolkit with nvcc and cuBLAS in $(CUDA_HOME): say where it is with CUDA_HOME=...," \
+	         "or build for the CPU with DEVICE=cpu"; exit 3; } >&2
+	@for need in $(NEEDED); do \
+	    echo "#include <$${need%:*}>" | $(COMPILE) -MF /dev/null -E - >/dev/null 2>&1 || { \
+	        echo "dpsweep: <$${need%:*}> is missing (Debian: $${need#*:}): \`make setup\` installs it," \
+	             "docs/building.md says how to name another place"; exit 3; } >&2; \
+	done
+	@touch $@
+
+# ---- what people type ------------------------------------------------------------------------------------------------
+# make starts anew after setup, which may have brought the libraries that are looked for above
+SETUP  ?= .ci/setup
+PREFIX ?= /usr/local
+
+demo: setup                                  ## sweep DP trainers over real text under mpirun, print the table
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) jobs/demo.sh
+
+test: setup                                  ## all tests; T="journal store" only suites whose names contain these
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) tests/run.sh $(T)
+
+bench: $(BENCHES) all                        ## measurements of the suite itself: tests/bench/*.sh
+	$(Q)for script in tests/bench/*.sh; do BUILD=$(BUILD) $$script || exit; done
+
+setup:                                       ## install the Debian packages that are missing; SETUP=true skips it
+	$(Q)$(SETUP)
+
+install: all                                 ## to PREFIX (/usr/local), below DESTDIR if given
+	$(Q)install -D -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/dpsweep
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/jobs $(wildcard jobs/*.sweep)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dpsweep README.md CHANGELOG.md LICENSE docs/*.md
+
+docs: all                                    ## write the pages that the program prints from its tables
+	$(Q)$(BUILD)/dpsweep info --options > docs/options.md
+	$(Q)$(BUILD)/dpsweep info --results-format > docs/results-format.md
+
+format:                                      ## clang-format on the lines changed since the last commit
+	$(Q)git clang-format --extensions c,h,cu
+
+help:                                        ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+clean:                                       ## remove build/
+	$(Q)rm -rf build
+
+.DEFAULT_GOAL := all
+.PHONY: all tests demo test bench setup install docs format help clean always
+-include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)

@@ -1,0 +1,18 @@
+/* gather.h - tasks travel from rank 0 to the ranks, records back.  Rank 0 measures too, as one of them.
+ *
+ * Rank 0:       gather_start; gather_wait until a record comes; gather_stop at the end.
+ * Other ranks:  gather_serve. */
+#ifndef GATHER_H
+#define GATHER_H
+#include "worker.h"
+
+void gather_open(void);                          /* all ranks, before the rest: from here signals are caught */
+void gather_serve(void);                         /* returns after gather_stop of rank 0 */
+
+/* Rank 0: */
+void gather_start(int rank, const struct task *);   /* on a rank that has nothing to do */
+bool gather_wait(int *rank, struct record *);    /* a few ms at most; true: *rank has ended with this record */
+void gather_stop(void);                          /* ends the ranks; what they are measuring is lost */
+
+int gather_signal(void);                         /* SIGTERM, SIGINT or SIGUSR1, once any rank has got it; else 0 */
+#endif

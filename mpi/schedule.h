@@ -1,0 +1,34 @@
+/* schedule.h - which configuration is measured next.  Decides only; gather.h carries it out. */
+#ifndef SCHEDULE_H
+#define SCHEDULE_H
+#include "../src/records/record.h"
+
+/* What the dry run says, see run.h. */
+struct prediction {
+    uint64_t n_params, peak_bytes, kind_bytes[N_MEMORY_KINDS];
+    double flops;                        /* of one step */
+};
+
+/* A configuration of the sweep and how far it has come. */
+struct point {
+    const struct config *config;         /* borrowed */
+    char config_sha256[65];
+    uint64_t run_id, attempt;            /* attempt: of the next start */
+    uint64_t vain_starts;                /* starts since the last result */
+    struct prediction predicted;
+    enum point_state { POINT_WAITING, POINT_RUNNING, POINT_DONE } state;
+};
+
+double schedule_flops(const struct point *);               /* predicted, of all steps of the run */
+
+/* Sorts.  Configurations that are compared with one another (equal model, batch and sequence) stand together, one of
+ * each trainer in turn, so that drift of the machine hits all trainers alike.  The costliest group is first, so that
+ * no rank begins it when the others are done. */
+void schedule_order(struct point *, size_t n);
+
+struct point *schedule_next(struct point *, size_t n);    /* the first that waits; NULL: none */
+
+/* True when `ended` ran out of real memory and `waiting` needs no less of it on the same device.  A run that its own
+ * --memory-limit stopped says nothing about others. */
+bool schedule_is_hopeless(const struct point *waiting, const struct record *ended);
+#endif

@@ -1,0 +1,11 @@
+/* spawn.h - starts the child of worker.h: this program as `dpsweep worker`, leader of a process group of its own. */
+#ifndef SPAWN_H
+#define SPAWN_H
+#include "worker.h"
+
+#include <sys/types.h>
+
+/* The child writes its record to result_fd and messages to stderr_fd; it gets no other file of ours.  Ends the caller
+ * where no process can be had. */
+pid_t spawn_child(const struct task *, int result_fd, int stderr_fd);
+#endif

@@ -1,0 +1,33 @@
+/* worker.h - one configuration in a child process of its own, so that a crash, a hang or an OOM kill is a record.
+ *
+ *     struct worker *w = worker_spawn(&task);
+ *     while (!worker_ended(w, &record)) worker_wait(w, 5);
+ *     worker_free(w);
+ *
+ * The child is this program as `dpsweep worker` (src/bench/child.h): it gets the configuration as options and writes
+ * its record to a pipe.  Its environment has no trace of the launcher, so it never takes itself for a rank. */
+#ifndef WORKER_H
+#define WORKER_H
+#include "../src/records/record.h"
+
+/* What a rank has to know to run one configuration. */
+struct task {
+    struct config config;     /* resolved */
+    uint64_t threads;
+    double timeout_s;         /* 0: none */
+    bool verbose;             /* pass on what the child writes to stderr */
+};
+
+struct worker;
+struct worker *worker_spawn(const struct task *);   /* never NULL: no process to be had ends the caller */
+void worker_wait(struct worker *, int ms);          /* returns when something happened, or after ms */
+/* True when the child has ended, or took too long and was killed.  *record (which this initialises) is what the child
+ * sent, or says crashed, oom_host, timeout or failed and why. */
+bool worker_ended(struct worker *, struct record *);
+void worker_free(struct worker *);                  /* kills it and all that it started; NULL is fine */
+
+/* The pipe's format: length, then the bytes of record_encode. */
+enum { WORKER_RESULT_FD = 3 };
+#define WORKER_PARENT "DPSWEEP_PARENT"              /* environment of the child: process id of the rank */
+bool worker_send(int fd, const struct record *);    /* the child's side; false: the pipe is broken */
+#endif

@@ -1,0 +1,132 @@
+/* batch.c - a batch on the device, and how records become one.
+ *
+ * Host and device hold the same block of 4-byte numbers, so that one copy moves a batch:
+ *   token (B,T), target (B,T), position (T), length (B), loss_scale (B) */
+#include "data.h"
+
+#include "../base/check.h"
+#include "../device/ledger.h"
+#include "../privacy/sampler.h"
+
+#include <stdlib.h>
+
+struct parts {
+    int *token, *target, *position, *length;
+    float *loss_scale;
+};
+
+struct batch_buffer {
+    int capacity, T;
+    size_t bytes;
+    void *host, *device;
+    struct parts on_host, on_device;
+};
+
+static struct parts parts_of(void *block, size_t B, size_t T)
+{
+    int *number = block;
+    return (struct parts){
+        .token = number,
+        .target = number + B * T,
+        .position = number + 2 * B * T,
+        .length = number + 2 * B * T + T,
+        .loss_scale = (float *)(number + 2 * B * T + T + B),
+    };
+}
+
+struct batch_buffer *batch_buffer_create(int capacity, int T)
+{
+    const size_t B = (size_t)capacity, bytes = sizeof(int) * (2 * B * (size_t)T + (size_t)T + 2 * B);
+    void *device = ledger_alloc(MEMORY_DATA, "batch", bytes);
+    if (!device)
+        return NULL;
+    struct batch_buffer *buffer = malloc(sizeof *buffer);
+    void *host = calloc(1, bytes);
+    CHECK_SYS(buffer && host ? 0 : -1);
+    *buffer = (struct batch_buffer){capacity, T, bytes, host, device, parts_of(host, B, (size_t)T),
+                                    parts_of(device, B, (size_t)T)};
+    for (int t = 0; t < T; t++)
+        buffer->on_host.position[t] = t;
+    return buffer;
+}
+
+void batch_buffer_free(struct batch_buffer *buffer)
+{
+    if (!buffer)
+        return;
+    ledger_free(buffer->device);
+    free(buffer->host);
+    free(buffer);
+}
+
+struct batch batch_buffer_view(const struct batch_buffer *buffer, int n)
+{
+    const struct parts *device = &buffer->on_device;
+    return (struct batch){
+        .n = n,
+        .T = buffer->T,
+        .token = {.id = device->token, .stride_b = buffer->T, .stride_t = 1},
+        .position = {.id = device->position, .stride_b = 0, .stride_t = 1},
+        .target = device->target,
+        .length = device->length,
+        .loss_scale = device->loss_scale,
+    };
+}
+
+/* Targets, length and weight of sample b, whose tokens are in place: position t predicts token t+1. */
+static void finish_sample(struct batch_buffer *buffer, int b, int length)
+{
+    struct parts *host = &buffer->on_host;
+    const size_t row = (size_t)b * (size_t)buffer->T;
+    for (int t = 0; t < buffer->T; t++)
+        host->target[row + (size_t)t] = t + 1 < length ? host->token[row + (size_t)t + 1] : -1;
+    host->length[b] = length;
+    host->loss_scale[b] = length > 1 ? 1.0f / (float)(length - 1) : 0.0f;
+}
+
+static struct batch send_batch(struct batch_buffer *buffer, int n)
+{
+    device_copy_in(buffer->device, buffer->host, buffer->bytes);
+    return batch_buffer_view(buffer, n);
+}
+
+struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed, uint32_t step,
+                           int n, uint64_t *valid_tokens)
+{
+    const long N = dataset_records(dataset), batches = N / (n ? n : 1); /* of an epoch; what is left over rests */
+    CHECK(n <= buffer->capacity && batches > 0);
+    const uint32_t epoch = (uint32_t)(step / batches);
+    const long first = step % batches * n;
+    uint64_t valid = 0;
+    for (int b = 0; b < n; b++) {
+        const long record = sampler_shuffle(seed, epoch, first + b, N);
+        const int length = dataset_record(dataset, record, buffer->on_host.token + (size_t)b * (size_t)buffer->T);
+        finish_sample(buffer, b, length);
+        valid += (uint64_t)length;
+    }
+    if (valid_tokens)
+        *valid_tokens = valid;
+    return send_batch(buffer, n);
+}
+
+struct batch dataset_batch_with_repeats(const struct dataset *dataset, struct batch_buffer *buffer, int n)
+{
+    CHECK(n >= 1 && n <= buffer->capacity);
+    for (int b = 0; b < n; b++) {
+        int *token = buffer->on_host.token + (size_t)b * (size_t)buffer->T;
+        const int length = dataset_record(dataset, b, token);
+        for (int t = (length + 1) / 2; b == n - 1 && t < length; t++)
+            token[t] = token[t - (length + 1) / 2];
+        finish_sample(buffer, b, length);
+    }
+    return send_batch(buffer, n);
+}
+
+struct batch batch_from_tokens(struct batch_buffer *buffer, const int *token, const int *length, int n)
+{
+    CHECK(n <= buffer->capacity);
+    memcpy(buffer->on_host.token, token, (size_t)n * (size_t)buffer->T * sizeof *token);
+    for (int b = 0; b < n; b++)
+        finish_sample(buffer, b, length[b]);
+    return send_batch(buffer, n);
+}

@@ -1,0 +1,246 @@
+/* conduct.c - rank 0 of a sweep: predicts all points, hands them out, and turns what comes back into records. */
+#include "conduct.h"
+#include "progress.h"
+#include "resume.h"
+#include "run.h"
+#include "../base/check.h"
+#include "../../mpi/gather.h"
+#include "../../mpi/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a rank measures. */
+struct lane {
+    struct point *point;           /* NULL: nothing */
+    bool started;
+    uint64_t busy_neighbours;      /* when it started */
+};
+
+struct sweep {
+    const struct options *options;
+    uint64_t threads;              /* of each run */
+    struct point *point;           /* (n), in the order of measurement */
+    size_t n, done;
+    struct lane *lane;             /* (ranks) */
+    struct output *output;
+    double start_s, flops_done;    /* of this session */
+};
+
+/* ---- before -------------------------------------------------------------------------------------------------- */
+
+static void predict(const struct sweep *s, struct point *p)
+{
+    struct record record;
+    record_init(&record);
+    record.config = *p->config;
+    run_predict(p->config, (int)s->threads, &record);
+    p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops};
+#define KEEP_KIND(NAME, name, help) p->predicted.kind_bytes[MEMORY_##NAME] = record.predicted_##name;
+    MEMORY_KIND_LIST(KEEP_KIND)
+    record_clear(&record);
+}
+
+static bool stopped(const struct sweep *s)
+{
+    const double limit_s = s->options->time_limit_s;
+    return gather_signal() || (limit_s > 0 && clock_wall_s() - s->start_s >= limit_s);
+}
+
+static void plan(struct sweep *s, const struct sweep_points *points)
+{
+    struct sweep_state before;
+    output_read(s->output, &before);
+    resume_points(s->point, points->config, s->n, &before, s->options->retry_failed);
+    sweep_state_clear(&before);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->point[i].state == POINT_DONE)
+            s->done++;
+        else if (!stopped(s))
+            predict(s, &s->point[i]);
+    schedule_order(s->point, s->n);
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------- */
+
+/* What the run itself cannot know. */
+static void complete_record(struct record *r, const struct point *p)
+{
+    r->run_id = p->run_id;
+    r->attempt = p->attempt;
+    snprintf(r->config_sha256, sizeof r->config_sha256, "%s", p->config_sha256);
+    r->n_params = p->predicted.n_params;
+    if (isnan(r->flops))
+        r->flops = p->predicted.flops;
+    r->predicted_peak = p->predicted.peak_bytes;
+#define GIVE_KIND(NAME, name, help) r->predicted_##name = p->predicted.kind_bytes[MEMORY_##NAME];
+    MEMORY_KIND_LIST(GIVE_KIND)
+}
+
+static void finish(struct sweep *s, struct point *p, struct record *record)
+{
+    complete_record(record, p);
+    p->state = POINT_DONE;
+    s->done++;
+    output_result(s->output, record);
+    if (s->n > 1)
+        progress_say(record, s->done, s->n);
+}
+
+static void finish_unmeasured(struct sweep *s, struct point *p, enum status status, const char *why)
+{
+    struct record record;
+    record_init(&record);
+    record.config = *p->config;
+    record_set_status(&record, status, "%s", why);
+    p->attempt--;                  /* this one was not started */
+    finish(s, p, &record);
+    record_clear(&record);
+}
+
+static void give_up_hopeless(struct sweep *s)
+{
+    char why[TEXT_BYTES];
+    snprintf(why, sizeof why, "started %d times without a result; --retry-failed tries again", RESUME_MOST_STARTS);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->point[i].state == POINT_WAITING && s->point[i].vain_starts >= RESUME_MOST_STARTS)
+            finish_unmeasured(s, &s->point[i], STATUS_CRASHED, why);
+}
+
+static void skip_hopeless(struct sweep *s, const struct record *ended)
+{
+    char why[TEXT_BYTES];
+    snprintf(why, sizeof why, "needs no less memory than run %llu, which ran out of it; --no-skip tries all the same",
+             (unsigned long long)ended->run_id);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->point[i].state == POINT_WAITING && schedule_is_hopeless(&s->point[i], ended))
+            finish_unmeasured(s, &s->point[i], STATUS_SKIPPED, why);
+}
+
+static void finish_measured(struct sweep *s, struct point *p, struct record *record)
+{
+    finish(s, p, record);
+    s->flops_done += schedule_flops(p);
+    if (!s->options->no_skip)
+        skip_hopeless(s, record);
+    record_clear(record);
+}
+
+/* ---- measuring ----------------------------------------------------------------------------------------------- */
+
+static struct task task_of(const struct sweep *s, const struct point *p)
+{
+    return (struct task){*p->config, s->threads, s->options->timeout_s, s->options->verbose};
+}
+
+static uint64_t busy_neighbours(const struct sweep *s, int rank)
+{
+    const int *host_of = world()->host_of;
+    uint64_t busy = 0;
+    for (int r = 0; r < world()->size; r++)
+        busy += r != rank && host_of[r] == host_of[rank] && s->lane[r].point;
+    return busy;
+}
+
+/* First who gets what, then the starts: so that ranks that start together count one another as neighbours. */
+static void hand_out(struct sweep *s)
+{
+    for (int rank = 0; rank < world()->size; rank++) {
+        struct lane *lane = &s->lane[rank];
+        if (!lane->point && (lane->point = schedule_next(s->point, s->n)))
+            lane->point->state = POINT_RUNNING;
+    }
+    for (int rank = 0; rank < world()->size; rank++) {
+        struct lane *lane = &s->lane[rank];
+        if (!lane->point || lane->started)
+            continue;
+        const struct task task = task_of(s, lane->point);
+        lane->started = true;
+        lane->busy_neighbours = busy_neighbours(s, rank);
+        output_started(s->output, lane->point->config_sha256, lane->point->attempt, rank);
+        gather_start(rank, &task);
+    }
+}
+
+static void take(struct sweep *s, int rank, struct record *record)
+{
+    const struct lane ended = s->lane[rank];
+    s->lane[rank] = (struct lane){0};
+    record->busy_neighbours = ended.busy_neighbours;
+    finish_measured(s, ended.point, record);
+}
+
+static void show_progress(const struct sweep *s)
+{
+    double flops_left = 0;
+    size_t running = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        flops_left += s->point[i].state == POINT_DONE ? 0 : schedule_flops(&s->point[i]);
+        running += s->point[i].state == POINT_RUNNING;
+    }
+    const double rate = s->flops_done / (clock_wall_s() - s->start_s);
+    progress_show(s->done, s->n, running, s->flops_done > 0 ? flops_left / rate : NAN);
+}
+
+/* False: stopped before one came. */
+static bool wait_for_record(const struct sweep *s, int *rank, struct record *record)
+{
+    while (!stopped(s))
+        if (gather_wait(rank, record))
+            return true;
+    return false;
+}
+
+static void measure_in_children(struct sweep *s)
+{
+    int rank;
+    struct record record;
+    while (s->done < s->n && !stopped(s)) {
+        hand_out(s);
+        show_progress(s);
+        if (wait_for_record(s, &rank, &record))
+            take(s, rank, &record);
+        output_publish_if_due(s->output);
+    }
+    progress_hide();
+}
+
+/* For debuggers: what goes wrong in a run goes wrong here. */
+static void measure_here(struct sweep *s)
+{
+    struct point *p;
+    while (!stopped(s) && (p = schedule_next(s->point, s->n))) {
+        struct record record;
+        record_init(&record);
+        record.config = *p->config;
+        record.threads = s->threads;
+        output_started(s->output, p->config_sha256, p->attempt, 0);
+        run_config(p->config, &record);
+        record.world_size = 1;
+        snprintf(record.host, sizeof record.host, "%s", world()->host);
+        finish_measured(s, p, &record);
+    }
+}
+
+size_t conduct_sweep(struct output *output, const struct options *options, const struct sweep_points *points)
+{
+    struct sweep *s = &(struct sweep){
+        .options = options,
+        .output = output,
+        .threads = options->threads ? options->threads : (uint64_t)world()->cores,
+        .n = points->n,
+        .start_s = clock_wall_s(),
+    };
+    CHECK(s->point = calloc(s->n + 1, sizeof *s->point));
+    CHECK(s->lane = calloc((size_t)world()->size, sizeof *s->lane));
+    plan(s, points);
+    give_up_hopeless(s);
+    if (options->no_isolate)
+        measure_here(s);
+    else
+        measure_in_children(s);
+    free(s->point);
+    free(s->lane);
+    return s->done;
+}

@@ -1,0 +1,10 @@
+/* conduct.h - rank 0: from the points of a sweep to their records, with the help of all ranks. */
+#ifndef CONDUCT_H
+#define CONDUCT_H
+#include "options.h"
+#include "output.h"
+
+/* Measures what the output does not hold yet.  Returns how many of the points have a record there now: less than all
+ * after a signal or --time-limit, when what was being measured is given up. */
+size_t conduct_sweep(struct output *, const struct options *, const struct sweep_points *);
+#endif

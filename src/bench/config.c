@@ -1,0 +1,281 @@
+#include "config.h"
+
+#include "../base/check.h"
+#include "../base/text.h"
+#include "../model/model.h"
+#include "../trainers/trainer.h"
+#include "choices.h"
+#include "rig.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_TEXT(value) value
+#define DEFAULT_U64(value) #value
+#define DEFAULT_F64(value) #value
+#define FIELD_ROW(kind_, name_, default_value, unit_, help_)                                          \
+    {.kind = FIELD_##kind_, .name = #name_, .unit = unit_, .help = help_,                             \
+     .default_text = DEFAULT_##kind_(default_value), .offset = offsetof(struct config, name_)},
+
+const struct field config_field[N_CONFIG_FIELDS] = {CONFIG_FIELDS(FIELD_ROW)};
+const int n_config_fields = N_CONFIG_FIELDS;
+
+/* What a number may be; a later version knows more than one value where both ends are the same.  The bounds keep
+ * products of sizes within 63 bits, together with model_shape_error and resolve_batch. */
+static const struct {
+    const char *field;
+    struct range range;
+} ranges[] = {
+    {"layers", {0, 1000}},
+    {"dim", {0, 1 << 17}},
+    {"heads", {0, 1 << 12}},
+    {"vocab", {0, 1 << 24}},
+    {"max_seq", {0, 1 << 20}},
+    {"batch_size", {1, 1 << 16}},
+    {"physical_batch_size", {0, 1 << 16}},
+    {"seq_len", {2, 1 << 20}},
+    {"learning_rate", {0, 1e30}},
+    {"momentum", {0, 1}},
+    {"adam_beta1", {0, 0.999999}},
+    {"adam_beta2", {0, 0.999999}},
+    {"adam_eps", {1e-30, 1}},
+    {"weight_decay", {0, 1e30}},
+    {"dropout", {0, 0.99}},
+    {"ranks_per_run", {1, 1}},
+    {"max_grad_norm", {1e-30, 1e30}},
+    {"noise_multiplier", {0, 1e6}},
+    {"wait_steps", {0, 1000000}},
+    {"warmup_steps", {0, 1000000}},
+    {"active_steps", {1, 1000000}},
+    {"seed", {0, 0x1p64}},
+    {"memory_limit", {0, 0x1p60}},
+};
+
+/* ---- one field ----------------------------------------------------------------------------------------------- */
+
+struct option_name option_of(const struct field *field)
+{
+    struct option_name option;
+    snprintf(option.text, sizeof option.text, "%s", field->name);
+    for (char *c = option.text; (c = strchr(c, '_'));)
+        *c = '-';
+    return option;
+}
+
+const struct field *config_field_find(const char *name)
+{
+    for (int i = 0; i < N_CONFIG_FIELDS; i++)
+        if (strcmp(name, config_field[i].name) == 0 || strcmp(name, option_of(&config_field[i]).text) == 0)
+            return &config_field[i];
+    return NULL;
+}
+
+struct range config_range(const struct field *field)
+{
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (strcmp(field->name, ranges[i].field) == 0)
+            return ranges[i].range;
+    CHECK(!"every number has a range");
+    return (struct range){0, 0};
+}
+
+static bool is_bytes(const struct field *field)
+{
+    return strcmp(field->unit, "byte") == 0;
+}
+
+/* "1 to 65536" */
+static void range_text(const struct field *field, char *text, size_t bytes)
+{
+    struct range range = config_range(field);
+    if (is_bytes(field))
+        snprintf(text, bytes, "bytes, or with K, M, G, KiB, MiB, GiB");
+    else if (range.min == range.max)
+        snprintf(text, bytes, "only %g so far", range.min);
+    else if (range.max >= 0x1p64)
+        snprintf(text, bytes, "%g or more", range.min);
+    else
+        snprintf(text, bytes, field->kind == FIELD_U64 ? "%.0f to %.0f" : "%g to %g", range.min, range.max);
+}
+
+void config_values(const struct field *field, char *text, size_t bytes)
+{
+    if (field->kind == FIELD_TEXT)
+        choices_list(field, text, bytes);
+    else
+        range_text(field, text, bytes);
+}
+
+static bool set_text(struct config *config, const struct field *field, const char *text, char *error, size_t bytes)
+{
+    bool takes_any = !choice_at(field, 0);
+    const char *word = takes_any ? text : choice_find(field, text, error, bytes);
+    if (!word)
+        return false;
+    if (strlen(word) >= TEXT_BYTES) {
+        snprintf(error, bytes, "--%s: longer than %d letters", option_of(field).text, TEXT_BYTES - 1);
+        return false;
+    }
+    strcpy((char *)config + field->offset, word);
+    return true;
+}
+
+static bool set_number(struct config *config, const struct field *field, const char *text, char *error, size_t bytes)
+{
+    struct range range = config_range(field);
+    void *place = (char *)config + field->offset;
+    uint64_t whole = 0;
+    double number = 0;
+    bool is_number;
+    if (field->kind == FIELD_F64) {
+        is_number = text_to_f64(text, &number);
+    } else {
+        is_number = is_bytes(field) ? text_to_bytes(text, &whole) : text_to_u64(text, &whole);
+        number = (double)whole;
+    }
+    if (!is_number || number < range.min || number > range.max) {
+        char values[128];
+        range_text(field, values, sizeof values);
+        snprintf(error, bytes, "--%s: '%s' is not a %s (%s)", option_of(field).text, text,
+                 field->kind == FIELD_F64 ? "possible number" : "possible whole number", values);
+        return false;
+    }
+    if (field->kind == FIELD_F64)
+        memcpy(place, &number, sizeof number);
+    else
+        memcpy(place, &whole, sizeof whole);
+    return true;
+}
+
+bool config_set(struct config *config, const struct field *field, const char *text, char *error, size_t error_bytes)
+{
+    return field->kind == FIELD_TEXT ? set_text(config, field, text, error, error_bytes)
+                                     : set_number(config, field, text, error, error_bytes);
+}
+
+void field_text(const struct field *field, const void *base, char *text, size_t bytes)
+{
+    const char *place = (const char *)base + field->offset;
+    uint64_t whole;
+    double number;
+    switch (field->kind) {
+    case FIELD_TEXT:
+        snprintf(text, bytes, "%s", place);
+        break;
+    case FIELD_U64:
+        memcpy(&whole, place, sizeof whole);
+        snprintf(text, bytes, "%llu", (unsigned long long)whole);
+        break;
+    case FIELD_F64:
+        memcpy(&number, place, sizeof number);
+        text_from_f64(number, text, bytes);
+        break;
+    }
+}
+
+/* ---- a configuration ----------------------------------------------------------------------------------------- */
+
+/* Defaults are taken as they are: an empty text means that config_resolve decides. */
+void config_default(struct config *config)
+{
+    char error[256];
+    memset(config, 0, sizeof *config);
+    for (const struct field *field = config_field; field < config_field + N_CONFIG_FIELDS; field++)
+        if (field->kind == FIELD_TEXT)
+            strcpy((char *)config + field->offset, field->default_text);
+        else
+            CHECK(set_number(config, field, field->default_text, error, sizeof error));
+}
+
+void config_model_shape(const struct config *config, struct model_shape *shape)
+{
+    *shape = (struct model_shape){
+        .arch = model_size_find(config->model)->shape.arch,
+        .vocab = (int)config->vocab,
+        .dim = (int)config->dim,
+        .layers = (int)config->layers,
+        .heads = (int)config->heads,
+        .max_seq = (int)config->max_seq,
+    };
+}
+
+#define REFUSE(...) return snprintf(error, bytes, __VA_ARGS__), false
+
+static bool resolve_model(struct config *config, char *error, size_t bytes)
+{
+    const struct model_shape *preset = &model_size_find(config->model)->shape;
+#define FROM_PRESET(size) config->size = config->size ? config->size : (uint64_t)preset->size
+    FROM_PRESET(layers);
+    FROM_PRESET(dim);
+    FROM_PRESET(heads);
+    FROM_PRESET(vocab);
+    FROM_PRESET(max_seq);
+    struct model_shape shape;
+    config_model_shape(config, &shape);
+    const char *why = model_shape_error(&shape);
+    if (why)
+        REFUSE("%s", why);
+    if (config->seq_len > config->max_seq)
+        REFUSE("--seq-len %llu: model %s has %llu positions; choose at most that, or --max-seq %llu",
+               (unsigned long long)config->seq_len, config->model, (unsigned long long)config->max_seq,
+               (unsigned long long)config->seq_len);
+    return true;
+}
+
+static bool resolve_clipping(struct config *config, char *error, size_t bytes)
+{
+    const struct trainer_ops *trainer = trainer_find(config->trainer);
+    if (!config->clipping[0])
+        strcpy(config->clipping, trainer->is_private ? "flat" : "none");
+    if (!trainer->is_private && strcmp(config->clipping, "none") != 0)
+        REFUSE("--clipping %s: trainer %s does not clip; leave --clipping out, or choose none", config->clipping,
+               config->trainer);
+    if (trainer->is_private && strcmp(config->clipping, "none") == 0)
+        REFUSE("--clipping none: trainer %s must clip; choose flat, or --trainer standard", config->trainer);
+    return true;
+}
+
+static bool resolve_batch(struct config *config, char *error, size_t bytes)
+{
+    unsigned long long B = config->batch_size, T = config->seq_len, physical = config->physical_batch_size;
+    if (physical > B)
+        REFUSE("--physical-batch-size %llu: more than --batch-size %llu; choose 0 to %llu", physical, B, B);
+    if (B * T > INT32_MAX)
+        REFUSE("--batch-size %llu --seq-len %llu: more than %d tokens in a step; choose fewer", B, T, INT32_MAX);
+    config->physical_batch_size = physical ? physical : B;
+    return true;
+}
+
+static bool resolve_trainer(struct config *config, char *error, size_t bytes)
+{
+    struct model_shape shape;
+    struct trainer_config trainer_config;
+    config_model_shape(config, &shape);
+    rig_trainer_config(config, &trainer_config);
+    const char *why = trainer_refusal(trainer_find(config->trainer), &shape, &trainer_config);
+    if (why)
+        REFUSE("--trainer %s: %s", config->trainer, why);
+    return true;
+}
+
+bool config_resolve(struct config *config, char *error, size_t error_bytes)
+{
+    return resolve_model(config, error, error_bytes) && resolve_clipping(config, error, error_bytes) &&
+           resolve_batch(config, error, error_bytes) && resolve_trainer(config, error, error_bytes);
+}
+
+void config_sha256(const struct config *config, char hex[65])
+{
+    crypto_hash_sha256_state state;
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    CHECK(crypto_hash_sha256_init(&state) == 0);
+    for (const struct field *field = config_field; field < config_field + N_CONFIG_FIELDS; field++) {
+        char value[TEXT_BYTES], line[TEXT_BYTES + 64];
+        field_text(field, config, value, sizeof value);
+        int length = snprintf(line, sizeof line, "%s=%s\n", field->name, value);
+        crypto_hash_sha256_update(&state, (const unsigned char *)line, (unsigned long long)length);
+    }
+    CHECK(crypto_hash_sha256_final(&state, digest) == 0);
+    sodium_bin2hex(hex, 65, digest, sizeof digest);
+}

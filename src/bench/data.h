@@ -1,0 +1,41 @@
+/* data.h - records of tokens and the batches made of them.
+ *
+ *   random      tokens from the seed, every record full
+ *   FILE.txt    bytes as tokens; one record per line or paragraph (separated by blank lines), cut at T tokens, padded
+ *               and masked; blank records are left out; CR LF counts as LF
+ *   FILE.bin    uint16 token shard with llm.c's header (magic 20240520, version 1, tokens), cut into records of T;
+ *               what is left at the end is not used
+ * Record i of a data set is the same whatever the batch size.  A record of one token has no target: it is a member
+ * of its batch with loss 0. */
+#ifndef DATA_H
+#define DATA_H
+#include "../model/model.h"
+
+struct dataset;
+
+/* NULL: cannot be read, does not fit the model, or has fewer records than a batch; `error` is one line with the
+ * remedy.  T: tokens of a sample, V: vocabulary.  Nothing about a data set fails after that. */
+struct dataset *dataset_open(const char *data, const char *record, int T, int V, int batch_size, uint64_t seed,
+                             char *error, size_t error_bytes);
+void dataset_close(struct dataset *);
+long dataset_records(const struct dataset *);   /* N; random: 2^31 */
+
+/* Tokens of record i, padded with 0 to T; returns its length, 1..T. */
+int dataset_record(const struct dataset *, long i, int *token);
+
+/* A device buffer for `capacity` samples and the host side of it (batch.c). */
+struct batch_buffer;
+struct batch_buffer *batch_buffer_create(int capacity, int T); /* NULL: out of memory, see ledger_message() */
+void batch_buffer_free(struct batch_buffer *);
+struct batch batch_buffer_view(const struct batch_buffer *, int n); /* whatever it holds, for rehearsals */
+/* The logical batch of one step: `n` records drawn without repetition within an epoch of floor(N/n) batches, in the
+ * order of a shuffle keyed by (seed, epoch).  Copies it to the device, allocates nothing.  *valid_tokens (may be NULL)
+ * gets the unpadded input tokens. */
+struct batch dataset_batch(const struct dataset *, struct batch_buffer *, uint64_t seed, uint32_t step, int n,
+                           uint64_t *valid_tokens);
+/* For verification: records 0 .. n-1, of which the last repeats the tokens of its first half in its second, so that
+ * repeated ids are met whatever the vocabulary. */
+struct batch dataset_batch_with_repeats(const struct dataset *, struct batch_buffer *, int n);
+/* The same from given tokens: token (n,T), length (n) valid tokens of each. */
+struct batch batch_from_tokens(struct batch_buffer *, const int *token, const int *length, int n);
+#endif

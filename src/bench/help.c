@@ -1,0 +1,217 @@
+#include "help.h"
+
+#include "../base/text.h"
+#include "../model/model.h"
+#include "../trainers/trainer.h"
+#include "choices.h"
+
+#include <string.h>
+
+/* The fields of a configuration in groups: each begins where config.h's list reaches its first field. */
+static const struct group {
+    const char *first_field, *heading;
+} groups[] = {
+    {"trainer", "What is trained"},
+    {"clipping", "Privacy"},
+    {"data", "Data"},
+    {"wait_steps", "Measurement"},
+};
+
+static const char *group_heading(const struct field *field)
+{
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
+        if (strcmp(field->name, groups[i].first_field) == 0)
+            return groups[i].heading;
+    return NULL;
+}
+
+static const char *value_word(const struct field *field)
+{
+    if (strcmp(field->unit, "byte") == 0)
+        return "BYTES";
+    return field->kind == FIELD_TEXT ? "NAME" : field->kind == FIELD_U64 ? "N" : "X";
+}
+
+/* ---- on the terminal ----------------------------------------------------------------------------------------- */
+
+enum { OPTION_COLUMNS = 28, LINE_COLUMNS = 110 };
+
+/* "  --seed N                  help [remark]"; the remark on a line of its own where the line would be too long */
+static void print_option(FILE *out, const char *option, const char *help, const char *remark)
+{
+    fprintf(out, "  %-*s  %s", OPTION_COLUMNS, option, help);
+    if (*remark && OPTION_COLUMNS + 7 + strlen(help) + strlen(remark) > LINE_COLUMNS)
+        fprintf(out, "\n%*s", OPTION_COLUMNS + 3, "");
+    fprintf(out, *remark ? " [%s]\n" : "\n", remark);
+}
+
+static void print_field(FILE *out, const struct field *field, bool takes_list)
+{
+    char option[96], remark[256];
+    snprintf(option, sizeof option, "--%s %s%s", option_of(field).text, value_word(field), takes_list ? ",..." : "");
+    config_values(field, remark, sizeof remark);
+    if (field->default_text[0])
+        text_append(remark, sizeof remark, "%sdefault: %s", remark[0] ? "; " : "", field->default_text);
+    print_option(out, option, field->help, remark);
+}
+
+static void print_option_row(FILE *out, const struct option_row *row)
+{
+    char option[96] = "";
+    if (row->letter)
+        text_append(option, sizeof option, "-%c, ", row->letter);
+    text_append(option, sizeof option, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    print_option(out, option, row->help, row->values ? row->values : "");
+}
+
+static void print_trainers(FILE *out)
+{
+    const struct trainer_ops *trainer;
+    fprintf(out, "\nTrainers\n");
+    for (int i = 0; (trainer = trainer_at(i)); i++) {
+        char remark[96] = "";
+        if (trainer->long_name)
+            snprintf(remark, sizeof remark, "also: %s", trainer->long_name);
+        if (trainer->is_control && (i == 0 || !trainer_at(i - 1)->is_control))
+            fprintf(out, "\nNegative controls: deliberately wrong trainers, which must come out INVALID\n");
+        print_option(out, trainer->name, trainer->summary, remark);
+    }
+}
+
+/* "post-LN, V 1000, D 64, 2 layers, 4 heads, 256 positions, 0.2 M parameters" */
+static void describe_shape(const struct model_shape *shape, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "%s, V %d, D %d, %d layers, %d heads, %d positions, %.1f M parameters",
+             arch_name[shape->arch], shape->vocab, shape->dim, shape->layers, shape->heads, shape->max_seq,
+             1e-6 * (double)model_shape_params(shape));
+}
+
+static void print_models(FILE *out)
+{
+    const struct model_size *size;
+    char shape[128];
+    fprintf(out, "\nModels\n");
+    for (int i = 0; (size = model_size_at(i)); i++) {
+        describe_shape(&size->shape, shape, sizeof shape);
+        print_option(out, size->name, shape, size->help);
+    }
+}
+
+void help_command(FILE *out, const struct command_row *command)
+{
+    const bool takes_list = command->points == MANY_POINTS;
+    fprintf(out, "dpsweep %s - %s\n\nusage: dpsweep %s %s\n", command->name, command->summary, command->name,
+            command->usage);
+    if (takes_list)
+        fprintf(out, "\nOptions with ,... take a comma list; every combination is one configuration.  A .sweep file\n"
+                     "says the same: key = list, in sections that are added up; options replace what it says.\n");
+    for (int i = 0; i < N_CONFIG_FIELDS && command->points != NO_POINTS; i++) {
+        if (group_heading(&config_field[i]))
+            fprintf(out, "\n%s\n", group_heading(&config_field[i]));
+        print_field(out, &config_field[i], takes_list);
+    }
+    fprintf(out, "\nOutput and control\n");
+    for (int i = 0; i < n_options; i++)
+        if (option_table[i].commands & command->command)
+            print_option_row(out, &option_table[i]);
+    print_option(out, "-h, --help", "print this", "");
+    if (command->points != NO_POINTS) {
+        print_trainers(out);
+        print_models(out);
+    }
+    fprintf(out, "\nExit codes: 0 all well (or out of memory, which is a result), 1 a run failed or is INVALID,\n"
+                 "2 wrong usage, 3 the environment does not do what is needed%s.\n",
+            command->command == COMMAND_SWEEP ? ", 75 stopped early: --resume goes on" : "");
+}
+
+void help_command_names(char *text, size_t bytes)
+{
+    text[0] = '\0';
+    for (int i = 0; i < n_commands; i++)
+        if (command_table[i].command != COMMAND_WORKER)
+            text_append(text, bytes, "%s%s", i ? ", " : "", command_table[i].name);
+}
+
+void help_program(FILE *out)
+{
+    fprintf(out, "dpsweep - benchmark differentially private training of language models, every result checked\n\n"
+                 "usage: dpsweep COMMAND [options]\n\n");
+    for (int i = 0; i < n_commands; i++)
+        if (command_table[i].command != COMMAND_WORKER)
+            fprintf(out, "  %-8s  %s\n", command_table[i].name, command_table[i].summary);
+    fprintf(out, "\n'dpsweep COMMAND --help' lists the options of a command, 'dpsweep --version' the version.\n");
+}
+
+/* ---- docs/options.md ----------------------------------------------------------------------------------------- */
+
+/* The build decides about the device: the page is the same for all of them. */
+static void markdown_field(FILE *out, const struct field *field)
+{
+    char values[256];
+    bool is_device = strcmp(field->name, "device") == 0;
+    config_values(field, values, sizeof values);
+    fprintf(out, "| `--%s` | %s | %s | %s |\n", option_of(field).text, is_device ? "as built: cpu or cuda" : values,
+            is_device ? "as built" : field->default_text, field->help);
+}
+
+static void markdown_fields(FILE *out)
+{
+    for (int i = 0; i < N_CONFIG_FIELDS; i++) {
+        if (group_heading(&config_field[i]))
+            fprintf(out, "\n## %s\n\n| option | values | default | meaning |\n|---|---|---|---|\n",
+                    group_heading(&config_field[i]));
+        markdown_field(out, &config_field[i]);
+    }
+}
+
+static void markdown_command(FILE *out, const struct command_row *command)
+{
+    fprintf(out, "\n## dpsweep %s\n\n%c%s.\n\n    dpsweep %s %s\n\n", command->name, command->summary[0] - 'a' + 'A',
+            command->summary + 1, command->name, command->usage);
+    if (command->points != NO_POINTS)
+        fprintf(out, "All options above%s, and:\n\n", command->points == MANY_POINTS ? ", with comma lists" : "");
+    fprintf(out, "| option | meaning |\n|---|---|\n");
+    for (int i = 0; i < n_options; i++) {
+        const struct option_row *row = &option_table[i];
+        if (!(row->commands & command->command))
+            continue;
+        fprintf(out, "| `--%s%s%s`", row->name, row->value ? " " : "", row->value ? row->value : "");
+        if (row->letter)
+            fprintf(out, ", `-%c`", row->letter);
+        fprintf(out, " | %s%s%s |\n", row->help, row->values ? ": " : "", row->values ? row->values : "");
+    }
+}
+
+static void markdown_trainers(FILE *out)
+{
+    const struct trainer_ops *trainer;
+    fprintf(out, "\n## Trainers\n\n| name | also | |\n|---|---|---|\n");
+    for (int i = 0; (trainer = trainer_at(i)); i++)
+        fprintf(out, "| `%s` | %s | %s%s |\n", trainer->name, trainer->long_name ? trainer->long_name : "",
+                trainer->is_control ? "negative control, must come out INVALID: " : "", trainer->summary);
+}
+
+static void markdown_models(FILE *out)
+{
+    const struct model_size *size;
+    char shape[128];
+    fprintf(out, "\n## Models\n\n| name | shape | |\n|---|---|---|\n");
+    for (int i = 0; (size = model_size_at(i)); i++) {
+        describe_shape(&size->shape, shape, sizeof shape);
+        fprintf(out, "| `%s` | %s | %s |\n", size->name, shape, size->help);
+    }
+}
+
+void help_markdown(FILE *out)
+{
+    fprintf(out, "# Options\n\nPrinted by `dpsweep info --options`; do not edit.\n\n"
+                 "These options describe one configuration.  `run` takes one value of each; `sweep` and `plan` take\n"
+                 "comma lists and measure every combination.  Their names, with dashes or underscores, are the keys\n"
+                 "of .sweep files and the columns of the results.\n");
+    markdown_fields(out);
+    markdown_trainers(out);
+    markdown_models(out);
+    for (int i = 0; i < n_commands; i++)
+        if (command_table[i].command != COMMAND_WORKER)
+            markdown_command(out, &command_table[i]);
+}

@@ -1,0 +1,63 @@
+#include "option_table.h"
+
+#include <string.h>
+
+const struct command_row command_table[] = {
+    {COMMAND_RUN, "run", "[options]", "measure one configuration", ONE_POINT, NO_FILES},
+    {COMMAND_SWEEP, "sweep", "[FILE.sweep ...] [options]",
+     "measure many configurations, alone or under mpirun, each in a process of its own", MANY_POINTS, SWEEP_FILES},
+    {COMMAND_PLAN, "plan", "[FILE.sweep ...] [options]",
+     "predict parameters, memory and FLOPs of configurations without running them", MANY_POINTS, SWEEP_FILES},
+    {COMMAND_CHECK, "check", "--golden FILE.h5 [options]", "compare all trainers with a float64 reference", NO_POINTS,
+     NO_FILES},
+    {COMMAND_REPORT, "report", "FILE.h5|FILE.journal [options]", "print the results of a sweep", NO_POINTS, ONE_FILE},
+    {COMMAND_INFO, "info", "[options]", "print version, libraries, device, trainers and models", NO_POINTS, NO_FILES},
+    {COMMAND_WORKER, "worker", "--result-fd N [options]", "measure one configuration for a sweep", ONE_POINT, NO_FILES},
+};
+const int n_commands = sizeof command_table / sizeof command_table[0];
+
+#define SWITCH(member) OPTION_SWITCH, offsetof(struct options, member)
+#define TEXT(member) OPTION_TEXT, offsetof(struct options, member)
+#define U64(member) OPTION_U64, offsetof(struct options, member)
+#define SECONDS(member) OPTION_SECONDS, offsetof(struct options, member)
+#define MEASURE (COMMAND_RUN | COMMAND_SWEEP)
+
+const struct option_row option_table[] = {
+    {MEASURE, "output", 'o', "FILE.h5", NULL, "keep the results in this file, with FILE.journal beside it",
+     TEXT(output)},
+    {COMMAND_SWEEP, "no-output", 0, NULL, NULL, "keep no results, only print them", SWITCH(no_output)},
+    {MEASURE, "resume", 0, NULL, NULL, "go on with the sweep that -o names: measure what is not in it",
+     SWITCH(resume)},
+    {MEASURE, "overwrite", 0, NULL, NULL, "replace the results that -o names", SWITCH(overwrite)},
+    {COMMAND_SWEEP, "retry-failed", 0, NULL, NULL,
+     "with --resume: measure again what crashed, failed, timed out or ran out of memory", SWITCH(retry_failed)},
+    {COMMAND_SWEEP, "timeout", 0, "TIME", NULL, "end a run that takes longer; seconds, or 90s, 15m, 2h",
+     SECONDS(timeout_s)},
+    {COMMAND_SWEEP, "time-limit", 0, "TIME", NULL, "of the whole sweep: then stop, publish what there is and exit",
+     SECONDS(time_limit_s)},
+    {COMMAND_SWEEP, "no-skip", 0, NULL, NULL, "measure also what needs no less memory than a run that had too little",
+     SWITCH(no_skip)},
+    {MEASURE, "no-isolate", 0, NULL, NULL, "measure in this process, for a debugger", SWITCH(no_isolate)},
+    {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_WORKER, "threads", 0, "N", NULL,
+     "CPU threads of a run (default: cores / ranks on this machine)", U64(threads)},
+    {COMMAND_CHECK, "golden", 0, "FILE.h5", NULL, "the reference, written by tests/golden/make_golden.py",
+     TEXT(golden)},
+    {COMMAND_REPORT, "format", 0, "FORMAT", "text, markdown, csv, json", "how to print (default: text)",
+     TEXT(format)},
+    {COMMAND_INFO, "results-format", 0, NULL, NULL, "print docs/results-format.md: every column of the results",
+     SWITCH(results_format)},
+    {COMMAND_INFO, "options", 0, NULL, NULL, "print docs/options.md: every option of every command",
+     SWITCH(options_doc)},
+    {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
+    {~(unsigned)COMMAND_WORKER, "json", 0, NULL, NULL, "print JSON", SWITCH(json)},
+    {MEASURE, "verbose", 'v', NULL, NULL, "say more on stderr", SWITCH(verbose)},
+};
+const int n_options = sizeof option_table / sizeof option_table[0];
+
+const struct command_row *command_find(const char *name)
+{
+    for (int i = 0; i < n_commands; i++)
+        if (strcmp(name, command_table[i].name) == 0)
+            return &command_table[i];
+    return NULL;
+}

@@ -1,0 +1,267 @@
+#include "options.h"
+
+#include "../base/check.h"
+#include "../base/text.h"
+#include "help.h"
+#include "option_table.h"
+#include "sweep_file.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Codes that getopt_long returns: letters, then rows of option_table, then fields of a configuration. */
+enum { CODE_OPTION = 1000, CODE_FIELD = 2000, MOST_OPTIONS = 64 };
+
+struct parser {
+    const struct command_row *command;
+    struct option option[MOST_OPTIONS + N_CONFIG_FIELDS]; /* ends with an empty one */
+    struct option_name field_option[N_CONFIG_FIELDS];
+    char letters[MOST_OPTIONS];
+    bool given[MOST_OPTIONS];
+    struct options *options;
+    struct axes axes; /* the fields given on the command line */
+    char error[512];
+};
+
+#define REFUSE(...) return snprintf(parser->error, sizeof parser->error, __VA_ARGS__), false
+
+/* ---- what the command takes, as getopt_long wants it --------------------------------------------------------- */
+
+static void list_options(struct parser *parser)
+{
+    struct option *option = parser->option;
+    strcpy(parser->letters, ":h");
+    *option++ = (struct option){"help", no_argument, NULL, 'h'};
+    for (int i = 0; i < n_options; i++) {
+        const struct option_row *row = &option_table[i];
+        int has_value = row->type == OPTION_SWITCH ? no_argument : required_argument;
+        if (!(row->commands & parser->command->command))
+            continue;
+        *option++ = (struct option){row->name, has_value, NULL, CODE_OPTION + i};
+        if (row->letter)
+            text_append(parser->letters, sizeof parser->letters, "%c%s", row->letter, has_value ? ":" : "");
+    }
+    for (int i = 0; i < N_CONFIG_FIELDS && parser->command->points != NO_POINTS; i++) {
+        parser->field_option[i] = option_of(&config_field[i]);
+        *option++ = (struct option){parser->field_option[i].text, required_argument, NULL, CODE_FIELD + i};
+    }
+    *option = (struct option){0};
+}
+
+static int code_of_letter(int letter)
+{
+    for (int i = 0; i < n_options; i++)
+        if (option_table[i].letter == letter)
+            return CODE_OPTION + i;
+    return letter;
+}
+
+static bool refuse_unknown(struct parser *parser, const char *name)
+{
+    struct nearest near = {.word = name};
+    for (const struct option *option = parser->option; option->name; option++)
+        nearest_offer(&near, option->name);
+    if (near.best[0])
+        REFUSE("unknown option --%s; did you mean --%s?", name, near.best);
+    REFUSE("unknown option --%s; 'dpsweep %s --help' lists the valid ones", name, parser->command->name);
+}
+
+/* getopt_long takes any unambiguous beginning of an option. A script should not change its meaning when options are
+ * added, so names are wanted whole. */
+static bool check_names(struct parser *parser, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+        const struct option *option = parser->option;
+        while (option->name && strcmp(option->name, name) != 0)
+            option++;
+        if (!option->name)
+            return refuse_unknown(parser, name);
+    }
+    return true;
+}
+
+/* ---- one option ---------------------------------------------------------------------------------------------- */
+
+/* True for a word of a list such as "text, csv". */
+static bool is_listed(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; length && (at = strstr(at, word)); at++)
+        if ((at == list || at[-1] == ' ') && (!at[length] || at[length] == ','))
+            return true;
+    return false;
+}
+
+static bool set_option(struct parser *parser, int i, const char *text)
+{
+    const struct option_row *row = &option_table[i];
+    void *place = (char *)parser->options + row->offset;
+    if (parser->given[i])
+        REFUSE("--%s: given twice", row->name);
+    parser->given[i] = true;
+    switch (row->type) {
+    case OPTION_SWITCH:
+        *(bool *)place = true;
+        break;
+    case OPTION_TEXT:
+        if (!*text)
+            REFUSE("--%s: is empty; give it a %s", row->name, row->value);
+        if (row->values && !is_listed(row->values, text))
+            REFUSE("--%s: '%s' is not one of %s", row->name, text, row->values);
+        *(const char **)place = text;
+        break;
+    case OPTION_U64:
+        if (!text_to_u64(text, place) || *(uint64_t *)place > 1 << 20)
+            REFUSE("--%s: '%s' is not a possible whole number (0 to %d)", row->name, text, 1 << 20);
+        break;
+    case OPTION_SECONDS:
+        if (!text_to_seconds(text, place))
+            REFUSE("--%s: '%s' is not a time; write seconds, or 90s, 15m, 2h", row->name, text);
+        break;
+    }
+    return true;
+}
+
+static bool set_field(struct parser *parser, int field, const char *list)
+{
+    if (parser->axes.list[field])
+        REFUSE("--%s: given twice; a comma list takes several values", option_of(&config_field[field]).text);
+    axes_set(&parser->axes, field, list, 0);
+    return true;
+}
+
+/* Sets *wants_help, or parser->error. */
+static bool read_options(struct parser *parser, int argc, char **argv, bool *wants_help)
+{
+    int code;
+    opterr = 0;
+    optind = 0; /* glibc: start afresh */
+    while ((code = getopt_long(argc, argv, parser->letters, parser->option, NULL)) != -1) {
+        bool fine = true;
+        if (code < CODE_OPTION && code != ':' && code != '?')
+            code = code_of_letter(code);
+        if (code == 'h')
+            *wants_help = true;
+        else if (code >= CODE_FIELD)
+            fine = set_field(parser, code - CODE_FIELD, optarg);
+        else if (code >= CODE_OPTION)
+            fine = set_option(parser, code - CODE_OPTION, optarg);
+        else if (code == ':')
+            REFUSE("%s: its value is missing", argv[optind - 1]);
+        else if (optopt && optopt < CODE_OPTION)
+            REFUSE("unknown option -%c; 'dpsweep %s --help' lists the valid ones", optopt, parser->command->name);
+        else
+            REFUSE("%s: takes no value", argv[optind - 1]);
+        if (!fine)
+            return false;
+    }
+    parser->options->file = (const char **)argv + optind;
+    parser->options->n_files = argc - optind;
+    return true;
+}
+
+/* What a command cannot do without, and what contradicts. */
+static bool check_together(struct parser *parser)
+{
+    const struct options *options = parser->options;
+    const struct command_row *command = parser->command;
+    if (options->n_files && command->files == NO_FILES)
+        REFUSE("'%s': %s takes options only; 'dpsweep %s --help' lists them", options->file[0], command->name,
+               command->name);
+    if (command->files == ONE_FILE && options->n_files != 1)
+        REFUSE("%s takes one file: dpsweep %s %s", command->name, command->name, command->usage);
+    if (command->command == COMMAND_CHECK && !options->golden)
+        REFUSE("check needs a reference: --golden FILE.h5");
+    if (command->command == COMMAND_SWEEP && !options->output == !options->no_output)
+        REFUSE("sweep: say where the results go, -o FILE.h5, or --no-output to print them only");
+    if (options->resume && options->overwrite)
+        REFUSE("--resume and --overwrite contradict each other; choose one");
+    if ((options->resume || options->overwrite) && !options->output)
+        REFUSE("--resume and --overwrite are about a results file; name it with -o FILE.h5");
+    if (options->retry_failed && !options->resume)
+        REFUSE("--retry-failed goes with --resume");
+    return true;
+}
+
+/* ---- points -------------------------------------------------------------------------------------------------- */
+
+/* What the command line says stands in place of what the file says. */
+static void override(struct axes *section, const struct parser *parser)
+{
+    for (int i = 0; i < N_CONFIG_FIELDS; i++)
+        if (parser->axes.list[i])
+            axes_set(section, i, parser->axes.list[i], 0);
+}
+
+static bool append_file(struct parser *parser, struct sweep_points *points, const char *path)
+{
+    int n;
+    char *text, title[512];
+    struct axes *section = sweep_file_read(path, &n, &text, parser->error, sizeof parser->error);
+    if (!section)
+        return false;
+    bool fine = true;
+    for (int i = 0; i < n && fine; i++) {
+        override(&section[i], parser);
+        fine = points_append(points, &section[i], parser->error, sizeof parser->error);
+    }
+    snprintf(title, sizeof title, "; %s\n", path);
+    points_add_text(points, title);
+    points_add_text(points, text);
+    sweep_file_free(section, n);
+    free(text);
+    return fine;
+}
+
+static bool make_points(struct parser *parser, int argc, char **argv, struct sweep_points *points)
+{
+    struct options *options = parser->options;
+    char *error = parser->error;
+    const size_t bytes = sizeof parser->error;
+    for (int i = 0; i < options->n_files; i++)
+        if (!append_file(parser, points, options->file[i]))
+            return false;
+    if (!options->n_files && !points_append(points, &parser->axes, error, bytes))
+        return false;
+    points_add_text(points, "; dpsweep");
+    for (int i = 0; i < argc; i++) {
+        points_add_text(points, " ");
+        points_add_text(points, argv[i]);
+    }
+    points_add_text(points, "\n");
+    if (parser->command->points == ONE_POINT && points->n != 1)
+        REFUSE("%s measures one configuration, these are %zu; 'dpsweep sweep' takes them", parser->command->name,
+               points->n);
+    size_t repeated = points_remove_repeated(points);
+    if (repeated)
+        log_warn("%zu of %zu points repeat others and are left out", repeated, points->n + repeated);
+    return parser->command->command == COMMAND_WORKER || points_check_data(points, error, bytes);
+}
+
+int options_parse(const char *command, int argc, char **argv, struct options *options, struct sweep_points *points)
+{
+    struct parser *parser = &(struct parser){.command = command_find(command), .options = options};
+    CHECK(parser->command && (parser->command->points == NO_POINTS) == !points && n_options < MOST_OPTIONS);
+    bool wants_help = false;
+    list_options(parser);
+    bool fine = check_names(parser, argc, argv) && read_options(parser, argc, argv, &wants_help);
+    if (fine && wants_help) {
+        help_command(stdout, parser->command);
+        axes_clear(&parser->axes);
+        return EXIT_OK;
+    }
+    fine = fine && check_together(parser) && (!points || make_points(parser, argc, argv, points));
+    axes_clear(&parser->axes);
+    if (fine)
+        return -1;
+    log_error("%s", parser->error);
+    if (points)
+        sweep_points_clear(points);
+    return EXIT_USAGE;
+}

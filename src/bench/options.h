@@ -1,0 +1,31 @@
+/* options.h - command lines.
+ *
+ * A command takes the options that option_table.c gives it and, if it measures or predicts, every field of a
+ * configuration.  getopt_long parses; help and errors come from the tables. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+#include "points.h"
+
+/* Everything a command line can say besides configurations. */
+struct options {
+    const char *output;              /* -o FILE.h5; NULL: results are only printed */
+    bool no_output;                  /* sweep: asked for that */
+    bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip;
+    double timeout_s, time_limit_s;  /* 0: none */
+    uint64_t threads;                /* 0: cores / ranks on the host */
+    const char *golden;              /* check */
+    const char *format;              /* report */
+    bool results_format, options_doc; /* info */
+    uint64_t result_fd;              /* worker: where the record goes */
+    const char **file;               /* what is not an option; borrowed from argv */
+    int n_files;
+};
+
+/* Parses argv of `command` (argv[0] is the command).  With points == NULL the command takes no configuration.
+ * Returns -1 to go on, or an exit code: 0 after --help, EXIT_USAGE after one line that names the valid values. */
+int options_parse(const char *command, int argc, char **argv, struct options *, struct sweep_points *);
+
+/* --mode=single|profile|test --trainer NAME --model-size SIZE of the original script, rewritten as a command of ours;
+ * anything else is left unchanged.  The rewritten list lives as long as the program. */
+void options_translate_original(int *argc, char ***argv);
+#endif

@@ -1,0 +1,82 @@
+#include "rig.h"
+
+#include "../base/check.h"
+#include "../device/ledger.h"
+#include "verify.h"
+
+#include <string.h>
+
+static int index_of(const char *word, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(word, words[i]) == 0)
+            return i;
+    CHECK(!"a resolved configuration has known words");
+    return 0;
+}
+
+void rig_trainer_config(const struct config *c, struct trainer_config *t)
+{
+    *t = (struct trainer_config){
+        .batch_size = (int)c->batch_size,
+        .physical_batch_size = (int)c->physical_batch_size,
+        .max_grad_norm = c->max_grad_norm,
+        .noise_multiplier = c->noise_multiplier,
+        .expected_batch_size = (double)c->batch_size,
+        .optimizer = {(enum optimizer_kind)index_of(c->optimizer, optimizer_name, N_OPTIMIZERS), c->learning_rate,
+            c->momentum, c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay},
+        .clipping = (enum clipping)index_of(c->clipping, clipping_name, N_CLIPPINGS),
+        .norm_mode = (enum norm_mode)index_of(c->norm_mode, norm_mode_name, N_NORM_MODES),
+        .dropout = c->dropout,
+        .seed = c->seed,
+    };
+}
+
+bool rig_create_model(struct rig *r, const struct model_shape *shape)
+{
+    *r = (struct rig){.model = model_create(shape)};
+    return r->model != NULL;
+}
+
+/* The sequences that a run goes through, each once, so that the ledger knows them. */
+static void rehearse(struct rig *r, const struct batch *batch)
+{
+    struct verification verification;
+    ledger_rehearse_begin();
+    trainer_step(r->trainer, batch);
+    verify_trainer(r->trainer, batch, &verification);
+    trainer_reset(r->trainer);
+    ledger_rehearse_end();
+}
+
+bool rig_create_parts(struct rig *r, const struct trainer_ops *ops, const struct trainer_config *config, int T)
+{
+    r->buffer = batch_buffer_create(config->batch_size, T);
+    r->trainer = r->buffer ? trainer_create(ops, r->model, config) : NULL;
+    return r->trainer != NULL;
+}
+
+bool rig_create_trainer(struct rig *r, const struct trainer_ops *ops, const struct trainer_config *config, int T)
+{
+    if (!rig_create_parts(r, ops, config, T))
+        return false;
+    const struct batch batch = batch_buffer_view(r->buffer, config->batch_size);
+    rehearse(r, &batch);
+    return ledger_commit();
+}
+
+void rig_free_trainer(struct rig *r)
+{
+    ledger_retire();
+    trainer_free(r->trainer);
+    batch_buffer_free(r->buffer);
+    r->trainer = NULL;
+    r->buffer = NULL;
+}
+
+void rig_free(struct rig *r)
+{
+    rig_free_trainer(r);
+    model_free(r->model);
+    r->model = NULL;
+}

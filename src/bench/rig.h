@@ -1,0 +1,24 @@
+/* rig.h - model, trainer and batch buffer, rehearsed and in memory: what run, plan and check set up alike. */
+#ifndef RIG_H
+#define RIG_H
+#include "../trainers/trainer.h"
+#include "config.h"
+#include "data.h"
+
+struct rig {
+    struct model *model;
+    struct trainer *trainer;
+    struct batch_buffer *buffer;
+};
+
+void rig_trainer_config(const struct config *, struct trainer_config *);
+
+/* Creates the model.  False: out of memory, see ledger_message(). */
+bool rig_create_model(struct rig *, const struct model_shape *);
+/* Creates trainer and buffer, for which the caller rehearses its own programs.  False: out of memory. */
+bool rig_create_parts(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
+/* The same, then rehearses a step and its verification, and gets the arena.  False: out of memory. */
+bool rig_create_trainer(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
+void rig_free_trainer(struct rig *);    /* the model stays */
+void rig_free(struct rig *);            /* live bytes are 0 after it */
+#endif

@@ -1,0 +1,185 @@
+#include "run.h"
+
+#include "../base/check.h"
+#include "timed_steps.h"
+#include "rig.h"
+#include "verify.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+/* ---- what a stage looks like --------------------------------------------------------------------------------- */
+
+/* A line "Name:   1234 kB" of /proc/self/status, in bytes. */
+static uint64_t process_status(const char *name)
+{
+    char line[128];
+    unsigned long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %lu", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return (uint64_t)kib << 10;
+}
+
+static void stage(struct record *r, enum stage s, double started_s)
+{
+    struct memory_row row = {.stage = s, .time_s = clock_wall_s() - started_s};
+    const uint64_t rss = process_status("VmRSS"), held = ledger_allocated();
+    for (int k = 0; k < N_MEMORY_KINDS; k++)
+        row.bytes[k] = ledger_live((enum memory_kind)k);
+    record_add_memory(r, &row);
+#define STAGE_SET(NAME, name, help) \
+    if (s == STAGE_##NAME) {        \
+        r->memory_##name = held;    \
+        r->rss_##name = rss;        \
+    }
+    STAGE_LIST(STAGE_SET)
+}
+
+static double unix_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- what follows from the configuration --------------------------------------------------------------------- */
+
+static void describe_device(struct record *r)
+{
+    struct device_info info;
+    device_describe(&info);
+    snprintf(r->device_name, sizeof r->device_name, "%s", info.name);
+    snprintf(r->libraries, sizeof r->libraries, "%s", info.libraries);
+    r->threads = (uint64_t)info.threads;
+}
+
+static void describe(const struct config *c, const struct rig *rig, struct record *r)
+{
+    r->n_params = (uint64_t)rig->model->n_params;
+    r->expected_batch_size = (double)c->batch_size;
+    r->noise_std = trainer_stated_noise_std(rig->trainer);
+    r->sensitivity = clip_sensitivity(rig->trainer->config.clipping, c->max_grad_norm);
+}
+
+/* FLOPs of one step by another rehearsal of it.  Programs are known already, so nothing changes in the ledger. */
+static double step_flops(struct rig *rig, const struct config *c)
+{
+    const struct batch batch = batch_buffer_view(rig->buffer, (int)c->batch_size);
+    device_flops_reset();
+    trainer_step(rig->trainer, &batch);
+    trainer_reset(rig->trainer);
+    return device_flops();
+}
+
+/* ---- the dry run --------------------------------------------------------------------------------------------- */
+
+void run_predict(const struct config *c, int threads, struct record *r)
+{
+    struct rig rig;
+    struct model_shape shape;
+    struct trainer_config trainer_config;
+    r->config = *c;
+    config_model_shape(c, &shape);
+    rig_trainer_config(c, &trainer_config);
+    ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
+    device_open(threads);
+    const bool fits = rig_create_model(&rig, &shape) &&
+                      rig_create_trainer(&rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
+    CHECK(fits); /* nothing is too large for a ledger without memory and without limit */
+    describe_device(r);
+    describe(c, &rig, r);
+    r->flops = step_flops(&rig, c);
+    r->predicted_peak = ledger_reserved_peak();
+    snprintf(r->peak_phase, sizeof r->peak_phase, "%s", ledger_peak_phase());
+#define KIND_PREDICTED(NAME, name, help) r->predicted_##name = ledger_peak(MEMORY_##NAME);
+    MEMORY_KIND_LIST(KIND_PREDICTED)
+    rig_free(&rig);
+    ledger_close();
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------- */
+
+static bool verify(struct rig *rig, const struct dataset *data, const struct config *c, struct record *r)
+{
+    struct verification v;
+    const int n = c->batch_size < VERIFY_SAMPLES ? (int)c->batch_size : VERIFY_SAMPLES;
+    const struct batch batch = dataset_batch_with_repeats(data, rig->buffer, n);
+    verify_trainer(rig->trainer, &batch, &v);
+    snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
+    r->grad_rel_err = v.grad_rel_err;
+    r->norm_rel_err = v.norm_rel_err;
+    r->noise_variance_ratio = v.noise_variance_ratio;
+    if (v.verdict != VERDICT_VALID)
+        snprintf(r->message, sizeof r->message, "%s", v.message);
+    return v.verdict != VERDICT_INVALID;
+}
+
+static void note_peak(struct record *r)
+{
+    r->peak_ledger = ledger_reserved_peak();
+    snprintf(r->peak_phase, sizeof r->peak_phase, "%s", ledger_peak_phase());
+#define KIND_MEASURED(NAME, name, help) r->peak_##name = ledger_peak(MEMORY_##NAME);
+    MEMORY_KIND_LIST(KIND_MEASURED)
+}
+
+/* Everything between the stages before_model and after_cleanup. */
+static void run_in_memory(struct rig *rig, const struct dataset *data, const struct config *c, double started_s,
+    struct record *r)
+{
+    struct trainer_config trainer_config;
+    rig_trainer_config(c, &trainer_config);
+    if (!rig_create_trainer(rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len)) {
+        record_set_status(r, STATUS_OOM_DEVICE, "%s", ledger_message());
+        return;
+    }
+    describe(c, rig, r);
+    model_init(rig->model, c->seed);
+    if (verify(rig, data, c, r)) {
+        timed_steps(rig, data, c, started_s, r);
+        snprintf(r->status, sizeof r->status, "%s", status_name[STATUS_OK]);
+    } else {
+        snprintf(r->status, sizeof r->status, "%s", status_name[STATUS_INVALID]);
+    }
+    note_peak(r);
+    stage(r, STAGE_AFTER_PROFILING, started_s);
+}
+
+void run_config(const struct config *c, struct record *r)
+{
+    const double started_s = clock_wall_s();
+    struct model_shape shape;
+    struct rig rig;
+    char error[512];
+    config_model_shape(c, &shape);
+    r->config = *c;
+    r->start_time = unix_time();
+    stage(r, STAGE_INITIAL, started_s);
+    struct dataset *data = dataset_open(c->data, c->record, (int)c->seq_len, shape.vocab, (int)c->batch_size, c->seed,
+        error, sizeof error);
+    if (!data) {
+        record_set_status(r, STATUS_FAILED, "%s", error);
+        return;
+    }
+    device_open(0);
+    describe_device(r);
+    ledger_open(LEDGER_REAL, c->memory_limit);
+    stage(r, STAGE_BEFORE_MODEL, started_s);
+    if (rig_create_model(&rig, &shape)) {
+        stage(r, STAGE_AFTER_MODEL, started_s);
+        run_in_memory(&rig, data, c, started_s, r);
+        rig_free_trainer(&rig);
+        stage(r, STAGE_AFTER_CLEANUP, started_s);
+    } else {
+        record_set_status(r, STATUS_OOM_DEVICE, "%s", ledger_message());
+    }
+    rig_free(&rig);
+    ledger_close();
+    dataset_close(data);
+    r->peak_rss = process_status("VmHWM");
+    r->end_time = unix_time();
+}

@@ -1,0 +1,111 @@
+/* sweep.c - the commands: open the world, let rank 0 lead, say what came of it. */
+#include "sweep.h"
+#include "conduct.h"
+#include "sweep_header.h"
+#include "../base/check.h"
+#include "../records/report.h"
+#include "../../mpi/gather.h"
+#include "../../mpi/world.h"
+
+#include <signal.h>
+
+static int worst_result(const struct sweep_state *state)
+{
+    for (size_t i = 0; i < state->n_records; i++)
+        switch (record_status(&state->record[i])) {
+        case STATUS_INVALID:
+        case STATUS_CRASHED:
+        case STATUS_FAILED:
+        case STATUS_TIMEOUT: return EXIT_SOME_FAILED;
+        default: break;
+        }
+    return EXIT_OK;
+}
+
+static int report(const struct output *output, const struct options *options)
+{
+    struct sweep_state state;
+    output_read(output, &state);
+    report_write(stdout, &state, options->json ? REPORT_JSON : REPORT_TEXT);
+    if (output->h5_path && !options->json)
+        printf("results: %s\n", output->h5_path);
+    const int code = worst_result(&state);
+    sweep_state_clear(&state);
+    return code;
+}
+
+static void say_what_is_left(const struct output *output, size_t done, size_t n)
+{
+    char why[64] = "--time-limit reached";
+    if (gather_signal())
+        snprintf(why, sizeof why, "stopped by SIG%s", sigabbrev_np(gather_signal()));
+    log_warn("%s: %zu of %zu measured%s", why, done, n, output->journal ? "; --resume goes on" : "");
+}
+
+static int sweep(struct output *output, const struct options *options, const struct sweep_points *points)
+{
+    const size_t done = conduct_sweep(output, options, points);
+    if (output->journal && done == points->n)
+        journal_ended(output->journal);
+    const bool published = output_publish(output);
+    int code = EXIT_REQUEUE;
+    if (done == points->n)
+        code = report(output, options);
+    else
+        say_what_is_left(output, done, points->n);
+    return published ? code : EXIT_ENVIRONMENT;
+}
+
+static int refuse(const char *why)
+{
+    log_error("%s", why);
+    return EXIT_USAGE;
+}
+
+static int open_and_sweep(const struct options *options, const struct sweep_points *points, int argc, char **argv)
+{
+    char error[1024];
+    struct output output;
+    struct sweep_header header;
+    sweep_header_fill(&header, options->output, points->text, argc, argv);
+    const bool opened = output_open(&output, options, &header, error, sizeof error);
+    const int code = opened ? sweep(&output, options, points) : refuse(error);
+    output_close(&output);
+    sweep_header_clear(&header);
+    return code;
+}
+
+static int lead(int argc, char **argv)
+{
+    struct options options = {0};
+    struct sweep_points points = {0};
+    int code = options_parse(argv[0], argc, argv, &options, &points);
+    if (code >= 0)
+        return code;
+    if (options.no_isolate && world()->size > 1)
+        code = refuse("--no-isolate is for one process: start it without mpirun");
+    else
+        code = open_and_sweep(&options, &points, argc, argv);
+    sweep_points_clear(&points);
+    return code;
+}
+
+int sweep_main(int argc, char **argv)
+{
+    int code = EXIT_OK;
+    world_open(&argc, &argv);
+    gather_open();
+    if (world()->rank == 0) {
+        code = lead(argc, argv);
+        gather_stop();
+    } else {
+        gather_serve();
+    }
+    world_close();
+    return code;
+}
+
+int run_main(int argc, char **argv)
+{
+    return sweep_main(argc, argv);
+}

@@ -1,0 +1,62 @@
+#include "sweep_header.h"
+#include "../base/check.h"
+#include "../device/device.h"
+#include "../records/store.h"
+#include "../../mpi/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static char *joined(int n, char **words)
+{
+    size_t bytes = sizeof "dpsweep";
+    for (int i = 0; i < n; i++)
+        bytes += 1 + strlen(words[i]);
+    char *text = malloc(bytes);
+    CHECK(text);
+    char *end = stpcpy(text, "dpsweep");
+    for (int i = 0; i < n; i++)
+        end = stpcpy(stpcpy(end, " "), words[i]);
+    return text;
+}
+
+static void new_uuid(char *text, size_t bytes)
+{
+    FILE *random = fopen("/proc/sys/kernel/random/uuid", "re");
+    if (!random || !fgets(text, (int)bytes, random))
+        die(EXIT_ENVIRONMENT, "/proc/sys/kernel/random/uuid cannot be read: %s", strerror(errno));
+    text[strcspn(text, "\n")] = '\0';
+    fclose(random);
+}
+
+/* out/night.h5 -> night */
+static void name_of(const char *h5_path, char *name, size_t bytes)
+{
+    const char *slash = strrchr(h5_path, '/');
+    snprintf(name, bytes, "%s", slash ? slash + 1 : h5_path);
+    name[strcspn(name, ".")] = '\0';
+}
+
+void sweep_header_fill(struct sweep_header *h, const char *h5_path, const char *sweep_text, int argc, char **argv)
+{
+    struct device_info device;
+    struct timespec now;
+    device_describe(&device);
+    clock_gettime(CLOCK_REALTIME, &now);
+    *h = (struct sweep_header){
+        .suite_version = DPSWEEP_VERSION,
+        .git_commit = DPSWEEP_GIT_COMMIT,
+        .compiler = DPSWEEP_COMPILER,
+        .mpi_size = (uint64_t)world()->size,
+        .start_time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
+        .command_line = joined(argc, argv),
+        .config_text = strdup(sweep_text ? sweep_text : ""),
+    };
+    new_uuid(h->sweep_uuid, sizeof h->sweep_uuid);
+    name_of(h5_path ? h5_path : "", h->sweep_name, sizeof h->sweep_name);
+    snprintf(h->hostname, sizeof h->hostname, "%s", world()->host);
+    snprintf(h->mpi_library, sizeof h->mpi_library, "%s", world()->library);
+    snprintf(h->hdf5_version, sizeof h->hdf5_version, "%s", store_hdf5_version());
+    snprintf(h->libraries, sizeof h->libraries, "%.*s", TEXT_BYTES - 1, device.libraries);
+}

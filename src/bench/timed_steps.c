@@ -1,0 +1,149 @@
+/* timed_steps.c - a step is timed from before its batch is drawn until the device has finished it.  What the record
+ * wants to know of it (losses, norms) is read back between steps. */
+#include "timed_steps.h"
+
+#include "../base/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MIN_FOR_QUARTILES = 5 };
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double quantile(double *value, size_t n, double q)
+{
+    if (n == 0)
+        return NAN;
+    qsort(value, n, sizeof *value, ascending);
+    const double at = q * (double)(n - 1);
+    const size_t i = (size_t)at;
+    return i + 1 < n ? value[i] + (at - (double)i) * (value[i + 1] - value[i]) : value[n - 1];
+}
+
+/* ---- one step ------------------------------------------------------------------------------------------------ */
+
+struct timed { struct step_row row; double phase_s[N_PHASES]; };
+
+static double mean_of(const float *device_values, float *host, int n)
+{
+    double sum = 0.0;
+    device_copy_out(host, device_values, (size_t)n * sizeof *host);
+    for (int i = 0; i < n; i++)
+        sum += host[i];
+    return sum / n;
+}
+
+static double share_below_one(const float *device_values, float *host, int n)
+{
+    int below = 0;
+    device_copy_out(host, device_values, (size_t)n * sizeof *host);
+    for (int i = 0; i < n; i++)
+        below += host[i] < 1.0f;
+    return (double)below / n;
+}
+
+static void read_back(const struct trainer *t, float *host, int n, struct step_row *row)
+{
+    row->loss = mean_of(t->loss, host, n);
+    row->grad_norm = row->clip_fraction = NAN;
+    if (t->ops->is_private) {
+        row->grad_norm = mean_of(t->norm, host, n);
+        row->clip_fraction = share_below_one(t->coef, host, n);
+    }
+}
+
+static void time_step(struct rig *r, const struct dataset *data, const struct config *c, uint32_t step, struct timed *t)
+{
+    struct batch batch;
+    timer_reset();
+    const double wall = clock_wall_s(), cpu = clock_cpu_s();
+    PHASE(DATA) batch = dataset_batch(data, r->buffer, c->seed, step, (int)c->batch_size, &t->row.tokens);
+    trainer_step(r->trainer, &batch);
+    device_sync();
+    t->row.time_s = clock_wall_s();
+    t->row.step_time_s = t->row.time_s - wall;
+    t->row.cpu_time_s = clock_cpu_s() - cpu;
+    for (int p = 0; p < N_PHASES; p++)
+        t->phase_s[p] = timer_s((enum phase)p);
+}
+
+/* ---- all of them --------------------------------------------------------------------------------------------- */
+
+/* Median over n steps of the double at `offset` in struct timed. */
+static double median_of(const struct timed *timed, size_t n, size_t offset)
+{
+    double *value = malloc((n + 1) * sizeof *value);
+    CHECK(value != NULL);
+    for (size_t i = 0; i < n; i++)
+        value[i] = *(const double *)((const char *)&timed[i] + offset);
+    const double median = quantile(value, n, 0.5);
+    free(value);
+    return median;
+}
+
+static void summarize_times(const struct timed *timed, size_t n, struct record *r)
+{
+    double *value = malloc((n + 1) * sizeof *value);
+    CHECK(value != NULL);
+    r->token_count = 0;
+    for (size_t i = 0; i < n; i++) {
+        value[i] = timed[i].row.step_time_s;
+        r->token_count += timed[i].row.tokens;
+    }
+    r->step_time_p50 = quantile(value, n, 0.5);
+    r->step_time_min = quantile(value, n, 0.0);
+    if (n >= MIN_FOR_QUARTILES) {
+        r->step_time_p25 = quantile(value, n, 0.25);
+        r->step_time_p75 = quantile(value, n, 0.75);
+    }
+    const double tokens = (double)r->token_count / (double)n;
+    r->throughput_p50 = tokens / r->step_time_p50;
+    r->throughput_max = tokens / r->step_time_min;
+    r->throughput_min = tokens / quantile(value, n, 1.0);
+    r->flop_rate = r->flops / r->step_time_p50;
+    free(value);
+}
+
+static void summarize(const struct timed *timed, size_t n, struct record *r)
+{
+    double clipped = 0.0;
+    for (size_t i = 0; i < n; i++)
+        clipped += timed[i].row.clip_fraction;
+    r->clip_fraction = clipped / (double)n;
+    r->step_cpu_time_p50 = median_of(timed, n, offsetof(struct timed, row.cpu_time_s));
+#define PHASE_MEDIAN(NAME, name, help) \
+    r->time_##name = median_of(timed, n, offsetof(struct timed, phase_s) + PHASE_##NAME * sizeof(double));
+    PHASE_LIST(PHASE_MEDIAN)
+    summarize_times(timed, n, r);
+}
+
+void timed_steps(struct rig *r, const struct dataset *data, const struct config *c, double started_s,
+    struct record *record)
+{
+    const uint64_t unmeasured = c->wait_steps + c->warmup_steps, n = unmeasured + c->active_steps;
+    struct timed *timed = calloc(n, sizeof *timed);
+    float *host = calloc(c->batch_size, sizeof *host);
+    if (!timed || !host)
+        die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
+    for (uint64_t i = 0; i < n; i++) {
+        struct step_row *row = &timed[i].row;
+        device_flops_reset();
+        time_step(r, data, c, (uint32_t)i, &timed[i]);
+        record->flops = device_flops();
+        read_back(r->trainer, host, (int)c->batch_size, row);
+        row->step = i;
+        row->measured = i >= unmeasured;
+        row->time_s -= started_s;
+        record_add_step(record, row);
+    }
+    record->loss_first = timed[0].row.loss;
+    record->loss_last = timed[n - 1].row.loss;
+    summarize(timed + unmeasured, c->active_steps, record);
+    free(host);
+    free(timed);
+}

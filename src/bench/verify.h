@@ -1,0 +1,35 @@
+/* verify.h - is what a trainer computes what DP-SGD says?  Asked before every timing, on the run's own model and data.
+ * (One of the two samples is made to repeat its own tokens: dataset_batch_with_repeats.)
+ *
+ * 1. Clipped gradient of samples 0 and 1 with a threshold R' that clips one and not the other, against a reference
+ *    computed sample by sample (reference.h), per tensor p by projections (figures.h):
+ *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, 1e-3 |ref|)
+ *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, 1e-3 ref_b)
+ * 2. A whole step with the run's own R: what the optimizer got must be (S + std z)/expected_batch_size, z drawn again.
+ * 3. A step on an empty batch: the noise alone, its variance inside the 99.99 % interval around the stated one.
+ * Weights do not move (learning rate 0); optimizer state and step counter are set back. */
+#ifndef VERIFY_H
+#define VERIFY_H
+#include "../trainers/trainer.h"
+
+enum verdict { VERDICT_VALID, VERDICT_WARN, VERDICT_INVALID };
+extern const char *const verdict_name[];   /* "VALID", "WARN", "INVALID" */
+
+#define VALID_REL_ERR 1e-4                 /* fp32: above it WARN */
+#define WARN_REL_ERR 1e-3                  /* above it INVALID */
+enum verdict verdict_of(double rel_err);   /* NaN is INVALID */
+
+struct verification {
+    enum verdict verdict;
+    double grad_rel_err, norm_rel_err;     /* norm: NaN for a trainer that needs none */
+    double step_rel_err;                   /* what the optimizer got */
+    double noise_variance_ratio;           /* measured / stated; NaN without noise */
+    char message[256];                     /* what is wrong, if something is */
+};
+
+enum { VERIFY_SAMPLES = 2 };
+
+/* x: a batch on the device, n >= 1, of which the first VERIFY_SAMPLES samples are used.  In a rehearsal only the ledger
+ * hears what it would do. */
+void verify_trainer(struct trainer *, const struct batch *x, struct verification *);
+#endif

@@ -1,0 +1,56 @@
+#include "timer.h"
+
+#include "../base/check.h"
+#include "device.h"
+
+#include <time.h>
+
+#define PHASE_TEXT(NAME, name, help) #name,
+const char *const phase_name[N_PHASES] = {PHASE_LIST(PHASE_TEXT)};
+
+enum { DEPTH = 8, OUTSIDE = N_PHASES };
+_Static_assert(OUTSIDE < DEVICE_LANES, "each phase needs a lane of the device");
+static struct {
+    enum phase open[DEPTH];
+    int depth;
+} timer;
+
+static double clock_s(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double clock_wall_s(void) { return clock_s(CLOCK_MONOTONIC); }
+double clock_cpu_s(void) { return clock_s(CLOCK_PROCESS_CPUTIME_ID); }
+
+/* Books the time since the last change to the innermost phase. */
+static void book(void)
+{
+    device_lap((int)timer_phase());
+}
+
+int timer_push(enum phase phase)
+{
+    CHECK(timer.depth < DEPTH);
+    book();
+    timer.open[timer.depth++] = phase;
+    return 1;
+}
+
+int timer_pop(void)
+{
+    CHECK(timer.depth > 0);
+    book();
+    timer.depth--;
+    return 0;
+}
+
+enum phase timer_phase(void)
+{
+    return timer.depth ? timer.open[timer.depth - 1] : OUTSIDE;
+}
+
+void timer_reset(void) { device_lap_reset(); }
+double timer_s(enum phase phase) { return device_lap_s((int)phase); }

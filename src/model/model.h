@@ -1,0 +1,87 @@
+/* model.h - the transformer: its shape, parameters, forward and backward pass.
+ *
+ * The model knows nothing of privacy.  A trainer sees it through the hook of model_backward.
+ * Memory of a pass: what the forward pass keeps is 10 D floats per token and block (q, k, v, attention output, the
+ * inputs of both layernorms, and the 4D hidden units); layernorm outputs are formed again in the backward pass, T x T
+ * matrices are recomputed for a few heads at a time, logits live for one sample. */
+#ifndef MODEL_H
+#define MODEL_H
+#include "../layers/layer.h"
+
+#include <stdint.h>
+
+enum arch { ARCH_POSTLN, ARCH_GPT2, N_ARCHS };
+extern const char *const arch_name[N_ARCHS];    /* "postln", "gpt2": the words of golden files */
+
+struct model_shape {
+    enum arch arch;
+    int vocab, dim, layers, heads, max_seq;     /* V D L H, learned positions; the FFN is 4D wide */
+};
+
+struct tensor {                                 /* one parameter tensor */
+    char name[48];                              /* "h.0.attn.q.weight" */
+    int rows, cols;                             /* vectors: rows = 1 */
+    long offset, size;                          /* in the flat vector, in floats */
+    int layer;
+};
+
+/* Names and sizes of the presets: model_sizes.c.  NULL: unknown name. */
+struct model_size { const char *name; struct model_shape shape; const char *help; };
+const struct model_size *model_size_find(const char *name);
+const struct model_size *model_size_at(int i);  /* i = 0, 1, ...; NULL after the last */
+
+/* Why the shape is impossible, in one line, or NULL. */
+const char *model_shape_error(const struct model_shape *);
+long model_shape_params(const struct model_shape *);
+
+struct batch {
+    int n, T;                    /* samples (0 is legal), tokens of each */
+    long first;                  /* place of sample 0 in the logical batch */
+    struct ids token, position;
+    const int *target;           /* (n,T): the token to predict, -1: none */
+    const int *length;           /* (n): tokens that may be attended to, 1..T */
+    const float *loss_scale;     /* (n): 1/targets of the sample; 0 if it has none */
+};
+struct batch batch_slice(const struct batch *, int b0, int n);
+
+/* Masks are a function of (seed, step, site, place of the sample in the logical batch, element): model_dropout.c */
+struct dropout { double p; uint64_t seed; uint32_t step; };
+
+struct model {
+    struct model_shape shape;
+    struct dropout dropout;      /* set by the trainer before each step; p = 0: none */
+    const struct arch_ops *arch; /* a block's algebra; model_pass.h */
+    int n_layers, n_tensors;     /* layers with parameters; parameter tensors (fewer where layers are tied) */
+    long n_params;               /* P */
+    struct layer *layer;
+    struct tensor *tensor;
+    float *params;               /* (P) on the device */
+    struct pass *pass;           /* what a forward pass keeps; model_pass.h */
+};
+
+struct model *model_create(const struct model_shape *);  /* NULL: out of memory, see ledger_message() */
+void model_free(struct model *);
+struct layer *
+model_tied_embedding(const struct model *);              /* the embedding that is also the head's weights; NULL: none */
+void model_init(struct model *, uint64_t seed);          /* N(0, 0.02), biases 0, layernorm 1 and 0 */
+
+enum pass_kind { LAST_PASS, NOT_LAST_PASS };
+typedef void grad_hook(struct layer *, struct span, void *ctx);
+
+/* Keeps what the backward pass needs.  Inside a ledger program, as all passes. */
+void model_forward(struct model *, const struct batch *);
+
+/* Back-propagates sum_b weight[b] loss[b] (weight (n), NULL: all 1) and shows each layer with parameters to the hook,
+ * once or with several disjoint spans (so the head never stores B x T x V), at the moment x and dy are alive.
+ * loss (n), if not NULL, gets each sample's loss: mean cross-entropy over its targets, unweighted.  It is computed
+ * here and not in the forward pass, because loss and gradient share the logits, which are never stored for a batch.
+ * After LAST_PASS the activations are gone; before it they stay intact for another pass. */
+void model_backward(struct model *, const float *weight, grad_hook *, void *ctx, float *loss, enum pass_kind);
+
+/* Shows every layer with parameters to the hook once more with its input x, and back-propagates nothing.  The head's
+ * dy is formed again (of the sum of losses); the hook finds other layers' dy where it kept them. */
+void model_revisit(struct model *, grad_hook *, void *ctx, enum pass_kind);
+
+/* Instead of a backward pass: only the losses (n), then the activations are gone. */
+void model_loss(struct model *, float *loss);
+#endif

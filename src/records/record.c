@@ -1,0 +1,177 @@
+/* record.c - the table of all result columns, and records as bytes.
+ *
+ * Encoded: schema (u64), the record up to its pointers as it lies in memory, the rows of steps, the rows of memory.
+ * The image is safe because the schema covers name, kind and offset of every field and the order of bytes. */
+#include "record.h"
+
+#include "buffer.h"
+#include "utf8.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_TEXT(NAME, name, help) #name,
+const char *const status_name[N_STATUSES] = {STATUS_LIST(NAME_TEXT)};
+const char *const stage_name[N_STAGES] = {STAGE_LIST(NAME_TEXT)};
+
+#define AT(member) NULL, offsetof(struct record, member)
+#define CONFIG_ROW(kind, name, default_value, unit, help) {FIELD_##kind, #name, unit, help, AT(config.name)},
+#define RESULT_ROW(kind, name, unit, help) {FIELD_##kind, #name, unit, help, AT(name)},
+#define PHASE_ROW(NAME, name, help) \
+    {FIELD_F64, "time_" #name, "s", "of a measured step, median: " help, AT(time_##name)},
+#define KIND_ROWS(NAME, name, help)                                                                     \
+    {FIELD_U64, "predicted_" #name, "byte", "in use at the peak, by the dry run: " help, AT(predicted_##name)}, \
+    {FIELD_U64, "peak_" #name, "byte", "in use at the peak, in the run: " help, AT(peak_##name)},
+#define STAGE_ROWS(NAME, name, help)                                                                    \
+    {FIELD_U64, "memory_" #name, "byte", "by the ledger, " help, AT(memory_##name)},                    \
+    {FIELD_U64, "rss_" #name, "byte", "resident set of the process, " help, AT(rss_##name)},
+
+const struct field record_field[] = {
+    CONFIG_FIELDS(CONFIG_ROW)
+    RESULT_FIELDS(RESULT_ROW)
+    PHASE_LIST(PHASE_ROW)
+    MEMORY_KIND_LIST(KIND_ROWS)
+    STAGE_LIST(STAGE_ROWS)
+};
+const int n_record_fields = sizeof record_field / sizeof *record_field;
+
+const struct field *record_field_find(const char *name)
+{
+    for (int i = 0; i < n_record_fields; i++)
+        if (!strcmp(name, record_field[i].name))
+            return &record_field[i];
+    return NULL;
+}
+
+#define FIXED_BYTES offsetof(struct record, steps)
+_Static_assert(TEXT_BYTES % 8 == 0, "texts of other sizes leave gaps in the image of a record");
+_Static_assert(offsetof(struct record, config) == 0, "config fields have the same offset in config and record");
+
+void record_init(struct record *r)
+{
+    memset(r, 0, sizeof *r);
+    for (int i = 0; i < n_record_fields; i++)
+        if (record_field[i].kind == FIELD_F64)
+            *(double *)((char *)r + record_field[i].offset) = NAN;
+    config_default(&r->config);
+}
+
+void record_clear(struct record *r)
+{
+    free(r->steps);
+    free(r->memory);
+    r->steps = NULL;
+    r->memory = NULL;
+    r->n_steps = r->n_memory = 0;
+}
+
+enum status record_status(const struct record *r)
+{
+    int i = 0;
+    while (i < N_STATUSES && strcmp(r->status, status_name[i]))
+        i++;
+    return i;
+}
+
+void record_set_status(struct record *r, enum status status, const char *format, ...)
+{
+    memset(r->status, 0, sizeof r->status);
+    memset(r->message, 0, sizeof r->message);
+    snprintf(r->status, sizeof r->status, "%s", status_name[status]);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->message, sizeof r->message, format, args);
+    va_end(args);
+    for (char *c = r->message; (c = strpbrk(c, "\r\n\t"));) /* tables and logs want one line */
+        *c = ' ';
+}
+
+static void *add_row(void *rows, uint64_t n, const void *row, size_t row_bytes)
+{
+    rows = memory_resize(rows, (n + 1) * row_bytes);
+    memcpy((char *)rows + n * row_bytes, row, row_bytes);
+    return rows;
+}
+
+void record_add_step(struct record *r, const struct step_row *row)
+{
+    r->steps = add_row(r->steps, r->n_steps++, row, sizeof *row);
+}
+
+void record_add_memory(struct record *r, const struct memory_row *row)
+{
+    r->memory = add_row(r->memory, r->n_memory++, row, sizeof *row);
+}
+
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
+{
+    for (const unsigned char *p = data; bytes--; p++)
+        hash = (hash ^ *p) * 0x100000001b3u;
+    return hash;
+}
+
+uint64_t record_schema(void)
+{
+    const uint64_t sizes[] = {TEXT_BYTES, sizeof(struct step_row), sizeof(struct memory_row), FIXED_BYTES};
+    uint64_t hash = fnv1a(0xcbf29ce484222325u, sizes, sizeof sizes);
+    for (int i = 0; i < n_record_fields; i++) {
+        const struct field *f = &record_field[i];
+        const uint64_t place[] = {f->kind, f->offset};
+        hash = fnv1a(hash, f->name, strlen(f->name) + 1);
+        hash = fnv1a(hash, place, sizeof place);
+    }
+    return hash;
+}
+
+void *record_encode(const struct record *r, size_t *bytes)
+{
+    const uint64_t schema = record_schema();
+    struct buffer out = {0};
+    buffer_add(&out, &schema, sizeof schema);
+    buffer_add(&out, r, FIXED_BYTES);
+    buffer_add(&out, r->steps, r->n_steps * sizeof *r->steps);
+    buffer_add(&out, r->memory, r->n_memory * sizeof *r->memory);
+    *bytes = out.bytes;
+    return out.data;
+}
+
+/* Do the rows that the record announces fill `bytes` exactly?  Its counts may be anything. */
+static bool rows_fill(const struct record *r, size_t bytes)
+{
+    return r->n_steps <= bytes / sizeof *r->steps &&
+           bytes - r->n_steps * sizeof *r->steps == r->n_memory * sizeof *r->memory &&
+           r->n_memory <= bytes / sizeof *r->memory;
+}
+
+static void *copy_rows(const void *rows, size_t bytes)
+{
+    return bytes ? memcpy(memory_get(bytes), rows, bytes) : NULL;
+}
+
+bool record_decode(struct record *r, const void *data, size_t bytes)
+{
+    uint64_t schema;
+    memset(r, 0, sizeof *r);
+    if (bytes < sizeof schema + FIXED_BYTES)
+        return false;
+    memcpy(&schema, data, sizeof schema);
+    memcpy(r, (const char *)data + sizeof schema, FIXED_BYTES);
+    const char *rows = (const char *)data + sizeof schema + FIXED_BYTES;
+    if (schema != record_schema() || !rows_fill(r, bytes - sizeof schema - FIXED_BYTES)) {
+        memset(r, 0, sizeof *r);
+        return false;
+    }
+    const size_t step_bytes = r->n_steps * sizeof *r->steps;
+    r->steps = copy_rows(rows, step_bytes);
+    r->memory = copy_rows(rows + step_bytes, r->n_memory * sizeof *r->memory);
+    for (int i = 0; i < n_record_fields; i++)
+        if (record_field[i].kind == FIELD_TEXT) {
+            char *text = (char *)r + record_field[i].offset;
+            text[TEXT_BYTES - 1] = '\0';
+            utf8_clean(text);
+        }
+    return true;
+}

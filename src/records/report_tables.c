@@ -1,0 +1,350 @@
+/* report_tables.c - the comparison for people, as aligned text or markdown. */
+#include "../base/text.h"
+#include "buffer.h"
+#include "iso_time.h"
+#include "report_formats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TRAINER, CLIPPING, BATCH, SEQ, PROFILED, CLEANED, PEAK, STEP_MS, TOKENS, RATIO, VERDICT, STATUS, ALSO, N_COLUMNS
+};
+enum { CELL_BYTES = 128, TERMINAL_COLUMNS = 100 };
+
+static const struct { const char *top, *bottom, *markdown; bool number; } heading[N_COLUMNS] = {
+    [TRAINER] = {"", "trainer", "trainer", false},
+    [CLIPPING] = {"", "clipping", "clipping", false},
+    [BATCH] = {"", "batch", "batch", true},
+    [SEQ] = {"", "seq", "sequence", true},
+    [PROFILED] = {"after", "profiling", "MiB after profiling", true},
+    [CLEANED] = {"after", "cleanup", "MiB after cleanup", true},
+    [PEAK] = {"peak", "MiB", "peak MiB", true},
+    [STEP_MS] = {"step", "ms", "step ms", true},
+    [TOKENS] = {"", "tokens/s", "tokens/s", true},
+    [RATIO] = {"", "ratio", "ratio", true},
+    [VERDICT] = {"", "verdict", "verdict", false},
+    [STATUS] = {"", "status", "status", false},
+    [ALSO] = {"", "also", "also", false},
+};
+
+static const char LEGEND[] =
+    "MiB: device memory by the ledger, after the measured steps, after the trainer is freed, at its peak.\n"
+    "batch 4 (1): 4 samples a step, 1 in memory at once.  step ms: median of the measured steps.\n"
+    "tokens/s: valid input tokens of a step over that median.  -: not measured.\n"
+    "ratio: step ms over that of standard in the same configuration (split alike, else unsplit).\n";
+
+struct line {
+    const struct record *r;
+    size_t model, order;         /* of first appearance */
+    char cell[N_COLUMNS][CELL_BYTES];
+};
+
+/* ---- which runs belong together ------------------------------------------------------------------------------ */
+
+static bool listed(const char *name, const char *const *list)
+{
+    while (*list && strcmp(name, *list))
+        list++;
+    return *list;
+}
+
+static bool same_value(const struct field *f, const struct record *a, const struct record *b)
+{
+    const char *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+    return f->kind == FIELD_TEXT ? !strcmp(x, y) : !memcmp(x, y, sizeof(uint64_t));
+}
+
+/* Equal in all fields of the configuration but the listed ones. */
+static bool same_but(const struct record *a, const struct record *b, const char *const *list)
+{
+    for (int i = 0; i < N_CONFIG_FIELDS; i++)
+        if (!listed(record_field[i].name, list) && !same_value(&record_field[i], a, b))
+            return false;
+    return true;
+}
+
+static bool same_model(const struct record *a, const struct record *b)
+{
+    const struct config *x = &a->config, *y = &b->config;
+    return !strcmp(x->model, y->model) && x->layers == y->layers && x->dim == y->dim && x->heads == y->heads &&
+           x->vocab == y->vocab && x->max_seq == y->max_seq;
+}
+
+static bool is_timed(const struct record *r)
+{
+    return record_status(r) == STATUS_OK && r->step_time_p50 > 0;
+}
+
+/* The run of standard that r is compared with: nothing that standard does not do may tell them apart. */
+static const struct record *find_standard(const struct sweep_state *s, const struct record *r)
+{
+    static const char *const ignored[] = {"trainer", "clipping", "physical_batch_size", "max_grad_norm",
+                                          "noise_multiplier", "noise_placement", "memory_limit", NULL};
+    const struct record *unsplit = NULL;
+    for (size_t i = 0; i < s->n_records; i++) {
+        const struct record *c = &s->record[i];
+        if (strcmp(c->config.trainer, "standard") || !is_timed(c) || !same_but(c, r, ignored))
+            continue;
+        if (c->config.physical_batch_size == r->config.physical_batch_size)
+            return c;
+        if (c->config.physical_batch_size == 0 || c->config.physical_batch_size == c->config.batch_size)
+            unsplit = c;
+    }
+    return unsplit;
+}
+
+/* Does the field tell runs of one trainer apart, and has no column of its own? */
+static bool *find_varying(const struct sweep_state *s)
+{
+    static const char *const shown[] = {"trainer", "clipping", "model", "layers", "dim", "heads", "vocab", "max_seq",
+                                        "batch_size", "physical_batch_size", "seq_len", NULL};
+    bool *varies = memory_get(N_CONFIG_FIELDS * sizeof *varies);
+    for (size_t i = 0, first; i < s->n_records; i++) {
+        for (first = 0; strcmp(s->record[first].config.trainer, s->record[i].config.trainer);)
+            first++;
+        for (int k = 0; k < N_CONFIG_FIELDS; k++)
+            varies[k] |= !listed(record_field[k].name, shown) &&
+                         !same_value(&record_field[k], &s->record[first], &s->record[i]);
+    }
+    return varies;
+}
+
+/* ---- cells --------------------------------------------------------------------------------------------------- */
+
+static void set_text(char cell[CELL_BYTES], const char *text)
+{
+    snprintf(cell, CELL_BYTES, "%s", text[0] ? text : "-");
+}
+
+static void set_number(char cell[CELL_BYTES], double value)
+{
+    if (!isfinite(value) || value <= 0)
+        set_text(cell, "-");
+    else
+        snprintf(cell, CELL_BYTES, "%.*f", value < 10 ? 2 : value < 1000 ? 1 : 0, value);
+}
+
+static void set_mib(char cell[CELL_BYTES], uint64_t bytes)
+{
+    if (bytes)
+        snprintf(cell, CELL_BYTES, "%.1f", (double)bytes / 0x1p20);
+    else
+        set_text(cell, "-");
+}
+
+static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *varies)
+{
+    cell[0] = '\0';
+    for (int k = 0; k < N_CONFIG_FIELDS; k++) {
+        char value[TEXT_BYTES];
+        if (!varies[k])
+            continue;
+        field_text(&record_field[k], r, value, sizeof value);
+        text_append(cell, CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
+    }
+}
+
+static void set_cells(struct line *l, const struct sweep_state *s, const bool *varies)
+{
+    const struct record *r = l->r, *standard = find_standard(s, r);
+    const struct config *c = &r->config;
+    const bool timed = is_timed(r);
+    set_text(l->cell[TRAINER], c->trainer);
+    set_text(l->cell[CLIPPING], c->clipping);
+    snprintf(l->cell[BATCH], CELL_BYTES, "%llu", (unsigned long long)c->batch_size);
+    if (c->physical_batch_size && c->physical_batch_size != c->batch_size)
+        text_append(l->cell[BATCH], CELL_BYTES, " (%llu)", (unsigned long long)c->physical_batch_size);
+    snprintf(l->cell[SEQ], CELL_BYTES, "%llu", (unsigned long long)c->seq_len);
+    set_mib(l->cell[PROFILED], r->memory_after_profiling);
+    set_mib(l->cell[CLEANED], r->memory_after_cleanup);
+    set_mib(l->cell[PEAK], r->peak_ledger);
+    set_number(l->cell[STEP_MS], timed ? r->step_time_p50 * 1e3 : NAN);
+    set_number(l->cell[TOKENS], timed ? r->throughput_p50 : NAN);
+    set_number(l->cell[RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
+    set_text(l->cell[VERDICT], r->verdict);
+    set_text(l->cell[STATUS], r->status);
+    set_also(l->cell[ALSO], r, varies);
+}
+
+static int by_place(const void *va, const void *vb)
+{
+    const struct line *a = va, *b = vb;
+    const uint64_t x[] = {a->model, a->r->config.batch_size, a->r->config.seq_len, a->order};
+    const uint64_t y[] = {b->model, b->r->config.batch_size, b->r->config.seq_len, b->order};
+    int k = 0;
+    while (k < 3 && x[k] == y[k])
+        k++;
+    return (x[k] > y[k]) - (x[k] < y[k]);
+}
+
+static struct line *make_lines(const struct sweep_state *s)
+{
+    struct line *l = memory_get(s->n_records * sizeof *l);
+    bool *varies = find_varying(s);
+    for (size_t i = 0; i < s->n_records; i++) {
+        l[i].r = &s->record[i];
+        l[i].order = i;
+        while (!same_model(&s->record[l[i].model], l[i].r))
+            l[i].model++;
+        set_cells(&l[i], s, varies);
+    }
+    free(varies);
+    if (s->n_records)
+        qsort(l, s->n_records, sizeof *l, by_place);
+    return l;
+}
+
+/* ---- paper --------------------------------------------------------------------------------------------------- */
+
+static int n_columns(const struct line *l, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (l[i].cell[ALSO][0])
+            return N_COLUMNS;
+    return ALSO;
+}
+
+struct text_layout { int columns, width[N_COLUMNS], gap; };
+
+static struct text_layout text_layout(const struct line *l, size_t n)
+{
+    struct text_layout t = {.columns = n_columns(l, n)};
+    int total = 0;
+    for (int k = 0; k < t.columns; k++) {
+        size_t widest = strlen(heading[k].bottom);
+        for (size_t i = 0; i < n; i++)
+            widest = strlen(l[i].cell[k]) > widest ? strlen(l[i].cell[k]) : widest;
+        t.width[k] = (int)widest;
+        total += t.width[k];
+    }
+    t.gap = total + 2 * (t.columns - 1) <= TERMINAL_COLUMNS ? 2 : 1;
+    return t;
+}
+
+static void text_row(FILE *out, const struct text_layout *t, const char *const *cell)
+{
+    char row[N_COLUMNS * (CELL_BYTES + 2)] = "";
+    for (int k = 0; k < t->columns; k++)
+        text_append(row, sizeof row, "%*s%*s", heading[k].number ? t->width[k] : -t->width[k], cell[k], t->gap, "");
+    size_t n = strlen(row);
+    while (n && row[n - 1] == ' ')
+        n--;
+    fprintf(out, "%.*s\n", (int)n, row);
+}
+
+static void text_table(FILE *out, const struct text_layout *t, const struct line *l, size_t n)
+{
+    const char *top[N_COLUMNS], *bottom[N_COLUMNS], *cell[N_COLUMNS];
+    for (int k = 0; k < N_COLUMNS; k++) {
+        top[k] = heading[k].top;
+        bottom[k] = heading[k].bottom;
+    }
+    text_row(out, t, top);
+    text_row(out, t, bottom);
+    for (size_t i = 0; i < n; i++) {
+        const struct config *now = &l[i].r->config, *before = i ? &l[i - 1].r->config : now;
+        if (now->batch_size != before->batch_size || now->seq_len != before->seq_len)
+            fputc('\n', out);
+        for (int k = 0; k < N_COLUMNS; k++)
+            cell[k] = l[i].cell[k];
+        text_row(out, t, cell);
+    }
+}
+
+static void markdown_table(FILE *out, int columns, const struct line *l, size_t n)
+{
+    for (int k = 0; k < columns; k++)
+        fprintf(out, "| %s ", heading[k].markdown);
+    fputs("|\n", out);
+    for (int k = 0; k < columns; k++)
+        fputs(heading[k].number ? "|---:" : "|---", out);
+    fputs("|\n", out);
+    for (size_t i = 0; i < n; i++) {
+        for (int k = 0; k < columns; k++)
+            fprintf(out, "| %s ", l[i].cell[k]);
+        fputs("|\n", out);
+    }
+}
+
+static void model_line(FILE *out, const struct config *c, bool markdown)
+{
+    fprintf(out, "\n%smodel %s: %llu layers, D %llu, %llu heads, V %llu\n%s", markdown ? "### " : "", c->model,
+            (unsigned long long)c->layers, (unsigned long long)c->dim, (unsigned long long)c->heads,
+            (unsigned long long)c->vocab, markdown ? "\n" : "");
+}
+
+/* "2", or "2, 4, 8 and 3 more". */
+static void say_distinct(FILE *out, const struct sweep_state *s, const char *name)
+{
+    const struct field *f = record_field_find(name);
+    size_t n = 0;
+    for (size_t i = 0, first; i < s->n_records; i++) {
+        for (first = 0; !same_value(f, &s->record[first], &s->record[i]);)
+            first++;
+        char value[TEXT_BYTES];
+        field_text(f, &s->record[i], value, sizeof value);
+        if (first == i && value[0] && ++n <= 3)
+            fprintf(out, "%s%s", n > 1 ? ", " : "", value);
+    }
+    if (n > 3)
+        fprintf(out, " and %zu more", n - 3);
+}
+
+static void provenance(FILE *out, const struct sweep_state *s, const char *end)
+{
+    char when[ISO_TIME_BYTES];
+    const struct sweep_header *h = &s->header;
+    iso_time(h->start_time, when);
+    fprintf(out, "dpsweep %s%s%s%s, %s, %zu runs%s%s", h->suite_version, h->git_commit[0] ? " (" : "", h->git_commit,
+            h->git_commit[0] ? ")" : "", when, s->n_records, s->ended ? "" : ", not complete", end);
+    if (s->n_records) {
+        fputs("device ", out);
+        say_distinct(out, s, "device");
+        fputs(" (", out);
+        say_distinct(out, s, "device_name");
+        fputs("), host ", out);
+        say_distinct(out, s, "host");
+        fputs(", threads ", out);
+        say_distinct(out, s, "threads");
+        fputs(end, out);
+    }
+    fprintf(out, "command: %s\n", h->command_line ? h->command_line : "");
+}
+
+static void messages(FILE *out, const struct line *l, size_t n, bool markdown)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        const struct record *r = l[i].r;
+        if (record_status(r) == STATUS_OK && !r->message[0])
+            continue;
+        if (!any)
+            fputc('\n', out);
+        any = true;
+        fprintf(out, "%srun %llu, %s %s, %s, batch %s, sequence %s: %s: %s\n", markdown ? "- " : "",
+                (unsigned long long)r->run_id, r->config.trainer, r->config.clipping, r->config.model,
+                l[i].cell[BATCH], l[i].cell[SEQ], r->status, r->message);
+    }
+}
+
+void report_tables(FILE *out, const struct sweep_state *s, bool markdown)
+{
+    struct line *l = make_lines(s);
+    const size_t n = s->n_records;
+    const struct text_layout layout = text_layout(l, n);
+    provenance(out, s, markdown ? "  \n" : "\n");
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && l[end].model == l[i].model;)
+            end++;
+        model_line(out, &l[i].r->config, markdown);
+        if (markdown)
+            markdown_table(out, layout.columns, l + i, end - i);
+        else
+            text_table(out, &layout, l + i, end - i);
+    }
+    fprintf(out, "\n%s", LEGEND);
+    messages(out, l, n, markdown);
+    free(l);
+}

@@ -1,0 +1,42 @@
+/* schema.c - the tables of schema.h. */
+#include "schema.h"
+
+#define COUNT_OF(array) (sizeof array / sizeof *array)
+#define COLUMN(row, kind, member, column_name, unit, help, stored_bytes, meanings) \
+    {{FIELD_##kind, column_name, unit, help, NULL, offsetof(struct row, member)}, stored_bytes, meanings}
+
+#define SLICE(name, help) COLUMN(run_slice, U64, name, #name, "1", help, 8, NULL)
+const struct column slice_column[] = {
+    SLICE(steps_start, "first row of this run in /steps"),
+    SLICE(steps_count, "rows of this run in /steps"),
+    SLICE(memory_start, "first row of this run in /memory"),
+    SLICE(memory_count, "rows of this run in /memory"),
+};
+const int n_slice_columns = COUNT_OF(slice_column);
+
+#define STEP(kind, member, name, unit, help) COLUMN(step_line, kind, row.member, name, unit, help, 8, NULL)
+const struct column step_column[] = {
+    COLUMN(step_line, U64, row.step, "step", "1", "number of the step in its run, from 0", 4, NULL),
+    COLUMN(step_line, U64, row.measured, "measured", "", "whether it counts in the statistics of its run", 1,
+           "warmup measured"),
+    STEP(F64, time_s, "time", "s", "end of the step since the start of the run"),
+    STEP(F64, step_time_s, "step_time", "s", "duration"),
+    STEP(F64, cpu_time_s, "cpu_time", "s", "CPU time of all threads"),
+    STEP(F64, loss, "loss", "1", "mean over the samples of the step"),
+    STEP(F64, grad_norm, "grad_norm", "1", "norm of a sample's gradient before clipping, mean over the samples"),
+    STEP(F64, clip_fraction, "clip_fraction", "1", "share of samples whose gradient was clipped"),
+    STEP(U64, tokens, "tokens", "1", "valid input tokens"),
+};
+const int n_step_columns = COUNT_OF(step_column);
+
+#define STAGE_WORD(NAME, name, help) " " #name
+const struct column memory_column[] = {
+    COLUMN(memory_line, U64, row.stage, "stage", "", "when the ledger was read", 1, &(STAGE_LIST(STAGE_WORD))[1]),
+    COLUMN(memory_line, F64, row.time_s, "time", "s", "since the start of the run", 8, NULL),
+};
+const int n_memory_columns = COUNT_OF(memory_column);
+
+const char RUN_HELP[] = "row number 0, 1, 2 ...: the key of /steps/run and /memory/run";
+const char RUN_KEY_HELP[] = "row in /runs";
+const char BYTES_HELP[] = "device bytes in use, a column for each category";
+const char CATEGORY_HELP[] = "what device memory is used for: names the columns of bytes";

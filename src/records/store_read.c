@@ -1,0 +1,313 @@
+/* store_read.c - a published file back into a sweep_state.  Nothing in the file is trusted: lengths, types, slices and
+ * words are checked before they are used. */
+#include "buffer.h"
+#include "iso_time.h"
+#include "schema.h"
+#include "store.h"
+#include "store_hdf5.h"
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool exists(hid_t group, const char *name)
+{
+    return H5Lexists(group, name, H5P_DEFAULT) > 0;
+}
+
+/* ---- attributes ---------------------------------------------------------------------------------------------- */
+
+/* A text, malloc'ed; NULL: there is none of that name. */
+static char *read_text_attribute(struct h5 *h, hid_t object, const char *name)
+{
+    char *library = NULL, *text = NULL;
+    if (h->failed || H5Aexists(object, name) <= 0)
+        return NULL;
+    const hid_t a = TRY(H5Aopen(object, name, H5P_DEFAULT)), type = TRY(H5Aget_type(a)), want = h5_text_type(h);
+    if (H5Tis_variable_str(type) > 0)
+        TRY(H5Aread(a, want, &library));
+    if (library)
+        text = strcpy(memory_get(strlen(library) + 1), library);
+    H5free_memory(library);
+    TRY(H5Tclose(want));
+    TRY(H5Tclose(type));
+    TRY(H5Aclose(a));
+    return text;
+}
+
+static void read_short_text(struct h5 *h, hid_t object, const char *name, char out[TEXT_BYTES])
+{
+    char *text = read_text_attribute(h, object, name);
+    snprintf(out, TEXT_BYTES, "%s", text ? text : "");
+    utf8_clean(out);
+    free(text);
+}
+
+static int64_t read_number_attribute(struct h5 *h, hid_t object, const char *name)
+{
+    int64_t number = 0;
+    if (h->failed || H5Aexists(object, name) <= 0)
+        return 0;
+    const hid_t a = TRY(H5Aopen(object, name, H5P_DEFAULT)), space = TRY(H5Aget_space(a));
+    if (H5Sget_simple_extent_npoints(space) == 1)
+        TRY(H5Aread(a, H5T_NATIVE_INT64, &number));
+    TRY(H5Sclose(space));
+    TRY(H5Aclose(a));
+    return number;
+}
+
+/* ---- columns ------------------------------------------------------------------------------------------------- */
+
+enum { MOST_ROWS = 1 << 28, MOST_CATEGORIES = 256 }; /* more is damage, and products stay far from 2^64 */
+
+/* Opens `name`; its rows (and columns, for rank 2) must be dims[], where a 0 takes what the file says. */
+static hid_t open_column(struct h5 *h, hid_t group, const char *name, H5T_class_t kind, int rank, hsize_t *dims)
+{
+    hsize_t found[2] = {0, 0};
+    const hid_t d = TRY(H5Dopen2(group, name, H5P_DEFAULT)), type = TRY(H5Dget_type(d)), space = TRY(H5Dget_space(d));
+    if (!h->failed && (H5Tget_class(type) != kind || (kind == H5T_STRING && H5Tis_variable_str(type) <= 0)))
+        h5_fail(h, "column %s is of another type", name);
+    if (!h->failed && H5Sget_simple_extent_ndims(space) == rank)
+        H5Sget_simple_extent_dims(space, found, NULL);
+    else
+        h5_fail(h, "column %s is of another shape", name);
+    for (int i = 0; i < rank && !h->failed; i++)
+        if (found[i] > MOST_ROWS || (dims[i] && dims[i] != found[i]))
+            h5_fail(h, "column %s has %llu entries, which does not fit to the others", name,
+                    (unsigned long long)found[i]);
+        else
+            dims[i] = found[i];
+    TRY(H5Sclose(space));
+    TRY(H5Tclose(type));
+    return d;
+}
+
+static void scatter_texts(struct h5 *h, hid_t d, char *base, size_t n, size_t stride)
+{
+    const hid_t type = h5_text_type(h), space = TRY(H5Dget_space(d));
+    char **text = memory_get(n * sizeof *text);
+    TRY(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text));
+    for (size_t i = 0; i < n && !h->failed; i++) {
+        char *out = base + i * stride;
+        snprintf(out, TEXT_BYTES, "%s", text[i] ? text[i] : "");
+        utf8_clean(out);
+    }
+    if (!h->failed)
+        TRY(H5Dvlen_reclaim(type, space, H5P_DEFAULT, text));
+    TRY(H5Sclose(space));
+    TRY(H5Tclose(type));
+    free(text);
+}
+
+/* Fills one member of n rows from a column, if the file has it. */
+static void read_column(struct h5 *h, hid_t group, const struct field *f, void *rows, size_t n, size_t stride)
+{
+    static const H5T_class_t class_of[] = {
+        [FIELD_TEXT] = H5T_STRING, [FIELD_U64] = H5T_INTEGER, [FIELD_F64] = H5T_FLOAT};
+    hsize_t length = n;
+    if (h->failed || n == 0 || !exists(group, f->name))
+        return;
+    const hid_t d = open_column(h, group, f->name, class_of[f->kind], 1, &length);
+    char *base = (char *)rows + f->offset;
+    if (!h->failed && f->kind == FIELD_TEXT) {
+        scatter_texts(h, d, base, n, stride);
+    } else if (!h->failed) {
+        uint64_t *number = memory_get(n * sizeof *number);
+        const hid_t type = f->kind == FIELD_U64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_DOUBLE;
+        TRY(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, number));
+        for (size_t i = 0; i < n && !h->failed; i++)
+            memcpy(base + i * stride, &number[i], sizeof *number);
+        free(number);
+    }
+    TRY(H5Dclose(d));
+}
+
+static void read_columns(struct h5 *h, hid_t group, const struct column *c, int n_columns, void *rows, size_t n,
+                         size_t stride)
+{
+    for (int i = 0; i < n_columns; i++)
+        read_column(h, group, &c[i].field, rows, n, stride);
+}
+
+/* ---- groups -------------------------------------------------------------------------------------------------- */
+
+static void check_format(struct h5 *h, hid_t root)
+{
+    char *format = read_text_attribute(h, root, "format");
+    const int64_t version = read_number_attribute(h, root, "format_version");
+    if (!format || strcmp(format, RESULTS_FORMAT))
+        h5_fail(h, "an HDF5 file, but not results of dpsweep (attribute format is not " RESULTS_FORMAT ")");
+    else if (version != RESULTS_FORMAT_VERSION)
+        h5_fail(h, "its format version is %lld, this dpsweep reads version %d: use the dpsweep that wrote it",
+                (long long)version, RESULTS_FORMAT_VERSION);
+    free(format);
+}
+
+static char *read_config_text(struct h5 *h, hid_t root)
+{
+    char *library = NULL;
+    if (h->failed || !exists(root, "config_text"))
+        return memory_get(1);
+    const hid_t type = h5_text_type(h), d = TRY(H5Dopen2(root, "config_text", H5P_DEFAULT));
+    const hid_t found = TRY(H5Dget_type(d)), space = TRY(H5Dget_space(d));
+    if (H5Sget_simple_extent_npoints(space) == 1 && H5Tis_variable_str(found) > 0)
+        TRY(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &library));
+    char *text = strcpy(memory_get(library ? strlen(library) + 1 : 1), library ? library : "");
+    H5free_memory(library);
+    TRY(H5Sclose(space));
+    TRY(H5Tclose(type));
+    TRY(H5Tclose(found));
+    TRY(H5Dclose(d));
+    return text;
+}
+
+static void read_root(struct h5 *h, hid_t root, struct sweep_state *s)
+{
+    char start[TEXT_BYTES];
+#define READ_TEXT(name, help) read_short_text(h, root, #name, s->header.name);
+    SWEEP_TEXTS(READ_TEXT)
+    read_short_text(h, root, "time_coverage_start", start);
+    s->header.start_time = iso_time_read(start);
+    s->header.schema = record_schema();
+    s->header.mpi_size = (uint64_t)read_number_attribute(h, root, "mpi_size");
+    s->header.command_line = read_text_attribute(h, root, "command_line");
+    s->header.config_text = read_config_text(h, root);
+    s->ended = read_number_attribute(h, root, "runs_complete") == 1;
+    s->crc32 = (uint32_t)read_number_attribute(h, root, "journal_crc32");
+}
+
+/* The rows of the groups in memory, and which of them belong to which run. */
+struct tables {
+    struct run_slice *slice;
+    struct step_line *step;
+    struct memory_line *memory;
+    hsize_t n_steps, n_memory;
+};
+
+static void read_runs(struct h5 *h, hid_t root, struct sweep_state *s, struct tables *t)
+{
+    hsize_t n = 0;
+    const hid_t group = TRY(H5Gopen2(root, "runs", H5P_DEFAULT));
+    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &n)));
+    if (!h->failed && (int64_t)n != read_number_attribute(h, root, "run_count"))
+        h5_fail(h, "/runs has not as many rows as the attribute run_count says");
+    n = h->failed ? 0 : n;
+    s->record = memory_get(n * sizeof *s->record);
+    s->n_records = n;
+    t->slice = memory_get(n * sizeof *t->slice);
+    for (size_t i = 0; i < n; i++)
+        record_init(&s->record[i]);
+    for (int i = 0; i < n_record_fields; i++)
+        read_column(h, group, &record_field[i], s->record, n, sizeof *s->record);
+    read_columns(h, group, slice_column, n_slice_columns, t->slice, n, sizeof *t->slice);
+    TRY(H5Gclose(group));
+}
+
+static void read_steps(struct h5 *h, hid_t root, struct tables *t)
+{
+    const hid_t group = TRY(H5Gopen2(root, "steps", H5P_DEFAULT));
+    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_steps)));
+    t->n_steps = h->failed ? 0 : t->n_steps;
+    t->step = memory_get(t->n_steps * sizeof *t->step);
+    read_columns(h, group, step_column, n_step_columns, t->step, t->n_steps, sizeof *t->step);
+    TRY(H5Gclose(group));
+}
+
+/* Columns of /memory/bytes find their kind by name; kinds that this program does not know are left out. */
+static void read_bytes(struct h5 *h, hid_t group, struct tables *t)
+{
+    hsize_t n_categories = 0;
+    TRY(H5Dclose(open_column(h, group, "category", H5T_STRING, 1, &n_categories)));
+    if (n_categories > MOST_CATEGORIES)
+        h5_fail(h, "/memory/category has %llu entries", (unsigned long long)n_categories);
+    hsize_t dims[2] = {t->n_memory, n_categories};
+    const hid_t d = open_column(h, group, "bytes", H5T_INTEGER, 2, dims);
+    if (!h->failed && t->n_memory && n_categories) {
+        char (*category)[TEXT_BYTES] = memory_get(n_categories * sizeof *category);
+        uint64_t *bytes = memory_get(t->n_memory * n_categories * sizeof *bytes);
+        const struct field f = {.kind = FIELD_TEXT, .name = "category"};
+        read_column(h, group, &f, category, n_categories, sizeof *category);
+        TRY(H5Dread(d, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes));
+        for (size_t c = 0; c < n_categories; c++)
+            for (int k = 0; k < N_MEMORY_KINDS; k++)
+                for (size_t i = 0; i < t->n_memory && !strcmp(category[c], memory_kind_name[k]); i++)
+                    t->memory[i].row.bytes[k] = bytes[i * n_categories + c];
+        free(bytes);
+        free(category);
+    }
+    TRY(H5Dclose(d));
+}
+
+static void read_memory(struct h5 *h, hid_t root, struct tables *t)
+{
+    const hid_t group = TRY(H5Gopen2(root, "memory", H5P_DEFAULT));
+    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_memory)));
+    t->n_memory = h->failed ? 0 : t->n_memory;
+    t->memory = memory_get(t->n_memory * sizeof *t->memory);
+    read_columns(h, group, memory_column, n_memory_columns, t->memory, t->n_memory, sizeof *t->memory);
+    if (!h->failed)
+        read_bytes(h, group, t);
+    for (size_t i = 0; i < t->n_memory; i++)
+        if (t->memory[i].row.stage >= N_STAGES)
+            h5_fail(h, "/memory/stage holds %llu, which is no stage", (unsigned long long)t->memory[i].row.stage);
+    TRY(H5Gclose(group));
+}
+
+static bool within(uint64_t start, uint64_t count, uint64_t n)
+{
+    return start <= n && count <= n - start;
+}
+
+static void hand_out_rows(struct h5 *h, struct sweep_state *s, const struct tables *t)
+{
+    for (size_t i = 0; i < s->n_records && !h->failed; i++) {
+        const struct run_slice *slice = &t->slice[i];
+        if (!within(slice->steps_start, slice->steps_count, t->n_steps) ||
+            !within(slice->memory_start, slice->memory_count, t->n_memory))
+            h5_fail(h, "run %zu claims rows that /steps or /memory does not have", i);
+        for (uint64_t k = 0; k < slice->steps_count && !h->failed; k++)
+            record_add_step(&s->record[i], &t->step[slice->steps_start + k].row);
+        for (uint64_t k = 0; k < slice->memory_count && !h->failed; k++)
+            record_add_memory(&s->record[i], &t->memory[slice->memory_start + k].row);
+    }
+}
+
+static void read_everything(struct h5 *h, hid_t root, struct sweep_state *s)
+{
+    struct tables t = {0};
+    check_format(h, root);
+    if (!h->failed)
+        read_root(h, root, s);
+    if (!h->failed)
+        read_runs(h, root, s, &t);
+    if (!h->failed)
+        read_steps(h, root, &t);
+    if (!h->failed)
+        read_memory(h, root, &t);
+    if (!h->failed)
+        hand_out_rows(h, s, &t);
+    free(t.slice);
+    free(t.step);
+    free(t.memory);
+}
+
+bool store_read(const char *h5_path, struct sweep_state *s, char *error, size_t error_bytes)
+{
+    char why[512] = "";
+    struct h5 begun = h5_begin(why, sizeof why), *h = &begun;
+    memset(s, 0, sizeof *s);
+    const hid_t access = h5_access(h);
+    const hid_t file = TRY(H5Fopen(h5_path, H5F_ACC_RDONLY, access));
+    const hid_t root = TRY(H5Gopen2(file, "/", H5P_DEFAULT));
+    if (!h->failed)
+        read_everything(h, root, s);
+    TRY(H5Gclose(root));
+    TRY(H5Fclose(file));
+    TRY(H5Pclose(access));
+    if (!h->failed)
+        return true;
+    snprintf(error, error_bytes, "cannot read %s: %s", h5_path, why);
+    sweep_state_clear(s);
+    return false;
+}

@@ -1,0 +1,46 @@
+#include "optimizer.h"
+
+#include "../device/device.h"
+#include "../device/ledger.h"
+
+const char *const optimizer_name[N_OPTIMIZERS] = {"sgd", "adamw"};
+
+bool optimizer_create(struct optimizer *o, const struct optimizer_config *config, long P)
+{
+    const size_t bytes = (size_t)P * sizeof(float);
+    *o = (struct optimizer){.config = *config, .P = P};
+    o->m = ledger_alloc(MEMORY_OPTIMIZER, config->kind == OPTIMIZER_SGD ? "momentum" : "first moment", bytes);
+    if (o->m && config->kind == OPTIMIZER_ADAMW)
+        o->v = ledger_alloc(MEMORY_OPTIMIZER, "second moment", bytes);
+    return o->m && (o->v || config->kind == OPTIMIZER_SGD);
+}
+
+void optimizer_free(struct optimizer *o)
+{
+    ledger_free(o->v);
+    ledger_free(o->m);
+}
+
+void optimizer_reset(struct optimizer *o)
+{
+    KERNEL(fill, o->m, 0.0f, o->P);
+    if (o->v)
+        KERNEL(fill, o->v, 0.0f, o->P);
+    o->step = 0;
+}
+
+void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale)
+{
+    const struct optimizer_config *c = &o->config;
+    o->step++;
+    if (c->kind == OPTIMIZER_SGD)
+        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale, o->P);
+    else
+        KERNEL(adamw, w, o->m, o->v, sum, (float)c->learning_rate, (float)c->beta1, (float)c->beta2, (float)c->eps,
+            (float)c->weight_decay, (float)scale, o->step, o->P);
+}
+
+double optimizer_first_gain(const struct optimizer *o)
+{
+    return o->config.kind == OPTIMIZER_SGD ? 1.0 : 1.0 - o->config.beta1;
+}

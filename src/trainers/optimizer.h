@@ -1,0 +1,33 @@
+/* optimizer.h - from the noisy sum to new weights; g = sum / expected batch size.
+ *
+ *   sgd      m = momentum m + g;  w -= lr m
+ *   adamw    m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2;
+ *            w -= lr (m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps) + weight_decay w)       Loshchilov & Hutter 2019 */
+#ifndef OPTIMIZER_H
+#define OPTIMIZER_H
+#include <stdbool.h>
+
+enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAMW, N_OPTIMIZERS };
+extern const char *const optimizer_name[N_OPTIMIZERS];
+
+struct optimizer_config {
+    enum optimizer_kind kind;
+    double learning_rate;
+    double momentum;                            /* sgd */
+    double beta1, beta2, eps, weight_decay;     /* adamw */
+};
+
+struct optimizer {
+    struct optimizer_config config;
+    long P;
+    float *m, *v;                               /* (P); v: adamw only */
+    int step;                                   /* updates so far */
+};
+
+bool optimizer_create(struct optimizer *, const struct optimizer_config *, long P); /* false: out of memory */
+void optimizer_free(struct optimizer *);
+void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
+void optimizer_update(struct optimizer *, float *w, const float *sum, double scale); /* g = scale sum */
+/* After the first update m is this times g: what verification divides by to see what the optimizer got. */
+double optimizer_first_gain(const struct optimizer *);
+#endif

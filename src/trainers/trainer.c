@@ -1,0 +1,282 @@
+/* trainer.c - the table of trainers and the step they share:
+ *
+ *     sum = sum over the logical batch of clipped gradients     (the trainer, one physical batch at a time)
+ *     sum += noise_std z
+ *     w  -= optimizer(sum / expected batch size) */
+#include "trainer.h"
+
+#include "../base/check.h"
+#include "../device/ledger.h"
+#include "../device/timer.h"
+#include "../privacy/noise.h"
+
+#include <stdlib.h>
+
+#define TRAINER_LIST(X)                                                       \
+    X(standard) X(dpsgd) X(fastclip) X(ghost) X(bookkeeping) X(mixed) X(microbatch)          \
+    X(broken_noclip) X(broken_embedding) X(broken_tied) X(broken_divisor) X(broken_noise)
+
+#define DECLARE_TRAINER(name) extern const struct trainer_ops trainer_##name;
+TRAINER_LIST(DECLARE_TRAINER)
+
+#define TRAINER_ROW(name) &trainer_##name,
+static const struct trainer_ops *const table[] = {TRAINER_LIST(TRAINER_ROW)};
+
+const struct trainer_ops *trainer_at(int i)
+{
+    return i < (int)(sizeof table / sizeof *table) ? table[i] : NULL;
+}
+
+const struct trainer_ops *trainer_find(const char *name)
+{
+    for (int i = 0; trainer_at(i); i++)
+        if (strcmp(name, table[i]->name) == 0 || (table[i]->long_name && strcmp(name, table[i]->long_name) == 0))
+            return table[i];
+    return NULL;
+}
+
+bool trainer_takes_clipping(const struct trainer_ops *ops, enum clipping clipping)
+{
+    return ops->is_private == (clipping != CLIPPING_NONE);
+}
+
+const char *trainer_refusal(const struct trainer_ops *ops, const struct model_shape *shape,
+    const struct trainer_config *config)
+{
+    return ops->hidden_by ? ops->hidden_by(shape, config) : NULL;
+}
+
+/* ---- create and free ----------------------------------------------------------------------------------------- */
+
+static float *floats(enum memory_kind kind, const char *name, long n)
+{
+    return ledger_alloc(kind, name, (size_t)n * sizeof(float));
+}
+
+struct trainer *trainer_create(const struct trainer_ops *ops, struct model *model, const struct trainer_config *config)
+{
+    CHECK(trainer_takes_clipping(ops, config->clipping));
+    struct trainer *t = calloc(1, sizeof *t);
+    float **stored = calloc((size_t)model->n_layers, sizeof *stored);
+    if (!t || !stored)
+        die(EXIT_ENVIRONMENT, "out of host memory");
+    *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored,
+        .divisor = config->expected_batch_size};
+    t->noise_std = trainer_stated_noise_std(t);
+    if (ops->spoil)
+        ops->spoil(t);
+    const long B = config->batch_size;
+    if (!(t->sum = floats(MEMORY_GRADIENTS, "sum of gradients", model->n_params)) ||
+        !optimizer_create(&t->optimizer, &config->optimizer, model->n_params) ||
+        !(t->sq = floats(MEMORY_PER_SAMPLE_GRADIENTS, "squared norms",
+                         (long)model->n_tensors * config->physical_batch_size)) ||
+        !(t->norm = floats(MEMORY_PER_SAMPLE_GRADIENTS, "norms", B)) ||
+        !(t->coef = floats(MEMORY_PER_SAMPLE_GRADIENTS, "clipping coefficients", B)) ||
+        !(t->loss = floats(MEMORY_PER_SAMPLE_GRADIENTS, "losses", B)) ||
+        (config->clipping == CLIPPING_PER_LAYER &&
+         !(t->layer_coef = floats(MEMORY_PER_SAMPLE_GRADIENTS, "clipping coefficients of tensors",
+                                  (long)model->n_tensors * config->physical_batch_size)))) {
+        trainer_free(t);
+        return NULL;
+    }
+    trainer_reset(t);
+    return t;
+}
+
+void trainer_free(struct trainer *t)
+{
+    if (!t)
+        return;
+    ledger_free(t->layer_coef);
+    ledger_free(t->loss);
+    ledger_free(t->coef);
+    ledger_free(t->norm);
+    ledger_free(t->sq);
+    optimizer_free(&t->optimizer);
+    ledger_free(t->sum);
+    free(t->stored);
+    free(t);
+}
+
+void trainer_reset(struct trainer *t)
+{
+    optimizer_reset(&t->optimizer);
+    t->step = 0;
+}
+
+double trainer_stated_noise_std(const struct trainer *t)
+{
+    if (!t->ops->is_private)
+        return 0.0;
+    return t->config.noise_multiplier * clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------------ */
+
+void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook *hook, void *ctx)
+{
+    const int most = t->config.physical_batch_size;
+    ledger_start(PROGRAM_STEP);
+    t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
+    PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
+    const size_t mark = ledger_mark();
+    for (int b = 0; b == 0 || b < x->n; b += most) { /* an empty batch is one physical batch of no samples */
+        ledger_rewind(mark);
+        const struct batch physical = batch_slice(x, b, x->n - b < most ? x->n - b : most);
+        KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
+        t->ops->clipped_grad(t, &physical);
+        if (hook)
+            hook(t, &physical, ctx);
+    }
+    ledger_finish();
+}
+
+void trainer_step(struct trainer *t, const struct batch *x)
+{
+    const long P = t->model->n_params;
+    trainer_clipped_sum(t, x, NULL, NULL);
+    PHASE(NOISE) noise_add(t->sum, P, t->noise_std, noise_stream(t->config.seed, t->step));
+    PHASE(UPDATE) optimizer_update(&t->optimizer, t->model->params, t->sum, 1.0 / t->divisor);
+    t->step++;
+}
+
+/* ---- for trainer files --------------------------------------------------------------------------------------- */
+
+void trainer_add_grad(struct layer *l, struct span s, void *sum)
+{
+    l->ops->grad(l, s, UNWEIGHTED, (float *)sum + l->offset, ADD);
+}
+
+static long sq_stride(const struct trainer *t)
+{
+    return t->config.physical_batch_size;
+}
+
+void trainer_stored_sqnorm(struct trainer *t, const struct layer *l, const float *g, long stride, struct span s)
+{
+    for (int p = l->first_tensor; p < l->first_tensor + l->n_tensors; p++) {
+        const struct tensor *tensor = &t->model->tensor[p];
+        const long chunks = (tensor->size + SQNORM_CHUNK - 1) / SQNORM_CHUNK;
+        float *part = ledger_take(MEMORY_WORKSPACE, "partial sums", (size_t)(s.n * chunks) * sizeof(float));
+        PHASE(NORM) KERNEL(sqnorm_rows, g + tensor->offset - l->offset, stride, part,
+            t->sq + p * sq_stride(t) + s.b0, s.n, tensor->size);
+        ledger_release(part);
+    }
+}
+
+void trainer_layer_sqnorm(struct trainer *t, struct layer *l, struct span s, enum norm_mode mode)
+{
+    PHASE(NORM) l->ops->sqnorm(l, s, mode, t->sq + l->first_tensor * sq_stride(t), sq_stride(t));
+}
+
+void trainer_norm_pass(struct trainer *t, const struct batch *x, grad_hook *hook, void *ctx, enum pass_kind kind)
+{
+    struct layer *wte = model_tied_embedding(t->model);
+    const size_t bytes = (size_t)x->n * (size_t)x->T * (size_t)t->model->shape.dim * sizeof(float);
+    if (wte)
+        wte->cross = wte->tied->cross = ledger_take(MEMORY_WORKSPACE, "cross term of the tied head", bytes);
+    model_backward(t->model, NULL, hook, ctx, t->loss + x->first, kind);
+    if (wte) {
+        ledger_release(wte->cross);
+        wte->cross = wte->tied->cross = NULL;
+    }
+}
+
+static struct clip clip_of(const struct trainer *t)
+{
+    return (struct clip){t->config.clipping, t->config.max_grad_norm, t->model->n_tensors, (int)sq_stride(t)};
+}
+
+void trainer_coefficients(struct trainer *t, const struct batch *x, struct span s)
+{
+    const struct clip clip = clip_of(t);
+    const float *sq = t->sq + s.b0;
+    float *norm = t->norm + x->first + s.b0;
+    if (t->layer_coef) {
+        clip_norms(&clip, sq, norm, s.n);
+        clip_layer_coefficients(&clip, sq, t->layer_coef + s.b0, clip.tensors, s.n);
+    } else {
+        clip_coefficients(&clip, sq, norm, t->coef + x->first + s.b0, s.n);
+    }
+}
+
+struct weights trainer_weights(const struct trainer *t, const struct layer *l, const struct batch *x)
+{
+    if (t->layer_coef)
+        return (struct weights){t->layer_coef + l->first_tensor * sq_stride(t), sq_stride(t)};
+    return (struct weights){t->coef + x->first, 0};
+}
+
+void trainer_add_stored(struct trainer *t, const struct layer *l, const float *g, long stride, const struct batch *x,
+    struct span s)
+{
+    const struct weights w = trainer_weights(t, l, x);
+    for (int p = 0; p < l->n_tensors; p++) {
+        const struct tensor *tensor = &t->model->tensor[l->first_tensor + p];
+        KERNEL(weighted_sum, g + tensor->offset - l->offset, stride, weights_of(w, p, s), t->sum + tensor->offset, s.n,
+            tensor->size);
+    }
+}
+
+struct layer_clip {
+    struct trainer *t;
+    const struct batch *x;
+    grad_hook *sqnorm_of;
+    float *tied_dy;              /* (n,T,D) of a tied embedding, for later */
+};
+
+static void add_weighted(struct layer_clip *c, struct layer *l, struct span s)
+{
+    l->ops->grad(l, s, trainer_weights(c->t, l, c->x), c->t->sum + l->offset, ADD);
+}
+
+static void clip_layer(struct layer_clip *c, const struct layer *l, struct span s)
+{
+    struct trainer *t = c->t;
+    const struct clip clip = clip_of(t);
+    const long at = l->first_tensor * sq_stride(t) + s.b0;
+    PHASE(CLIP) clip_layer_coefficients(&clip, t->sq + at, t->layer_coef + at, l->n_tensors, s.n);
+}
+
+static void clip_and_add(struct layer *l, struct span s, void *ctx)
+{
+    struct layer_clip *c = ctx;
+    c->sqnorm_of(l, s, c->t);
+    if (!l->tied) {
+        clip_layer(c, l, s);
+        add_weighted(c, l, s);
+    } else if (!l->in_spans) {
+        KERNEL(copy, c->tied_dy, l->dy, (long)s.n * l->T * l->out);
+    }
+}
+
+/* The norm of a tied tensor is known only after both of its layers: they are shown once more. */
+static void add_tied(struct layer *l, struct span s, void *ctx)
+{
+    struct layer_clip *c = ctx;
+    if (!l->tied)
+        return;
+    if (!l->in_spans)
+        l->dy = c->tied_dy;
+    add_weighted(c, l, s);
+}
+
+void trainer_clip_layers(struct trainer *t, const struct batch *x, grad_hook *sqnorm_of)
+{
+    struct layer_clip c = {.t = t, .x = x, .sqnorm_of = sqnorm_of};
+    const struct layer *wte = model_tied_embedding(t->model);
+    const struct clip clip = clip_of(t);
+    PHASE(FORWARD) model_forward(t->model, x);
+    PHASE(BACKWARD) {
+        if (wte)
+            c.tied_dy = ledger_take(MEMORY_OUTPUT_GRADIENTS, wte->name,
+                (size_t)x->n * (size_t)x->T * (size_t)wte->out * sizeof(float));
+        trainer_norm_pass(t, x, clip_and_add, &c, wte ? NOT_LAST_PASS : LAST_PASS);
+        if (wte) {
+            clip_layer(&c, wte, (struct span){0, x->n});
+            model_revisit(t->model, add_tied, &c, LAST_PASS);
+            ledger_release(c.tied_dy);
+        }
+    }
+    PHASE(CLIP) clip_norms(&clip, t->sq, t->norm + x->first, x->n);
+}

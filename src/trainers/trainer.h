@@ -1,0 +1,96 @@
+/* trainer.h - a trainer computes the sum of clipped per-sample gradients; the rest of a step is shared.
+ *
+ * One trainer is one file trainer_<name>.c with one function, clipped_grad, and one row of the table in trainer.c. */
+#ifndef TRAINER_H
+#define TRAINER_H
+#include "../model/model.h"
+#include "../privacy/clip.h"
+#include "optimizer.h"
+
+#include <stdint.h>
+
+struct trainer_config {
+    enum clipping clipping;
+    int batch_size;                  /* samples of one step (the logical batch), at most */
+    int physical_batch_size;         /* samples that are in memory at once */
+    double max_grad_norm;            /* R */
+    double noise_multiplier;         /* noise std = noise_multiplier * sensitivity */
+    double expected_batch_size;      /* the public constant that the noisy sum is divided by */
+    enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
+    struct optimizer_config optimizer;
+    double dropout;                  /* probability */
+    uint64_t seed;
+};
+
+struct trainer;
+struct trainer_ops {
+    const char *name;                /* "dpsgd" */
+    const char *long_name;           /* the original benchmark's: "DPSGDTrainer"; NULL: none */
+    const char *summary;             /* one line for --help */
+    bool is_private;
+    bool is_control;                 /* deliberately wrong, must be found INVALID */
+    /* sum (P) += sum_b coef[b] g_b over one physical batch x.  Fills sq, and loss, norm, coef at x->first. */
+    void (*clipped_grad)(struct trainer *, const struct batch *x);
+    void (*spoil)(struct trainer *); /* controls: changes noise_std or divisor after create; NULL: none */
+    /* controls: why their mistake would not show in a configuration, with the remedy; NULL if it would */
+    const char *(*hidden_by)(const struct model_shape *, const struct trainer_config *);
+};
+
+struct trainer {
+    const struct trainer_ops *ops;
+    struct trainer_config config;
+    struct model *model;
+    float *sum;                      /* (P): sum of clipped gradients, then with noise */
+    struct optimizer optimizer;
+    float *sq;                       /* (tensors, physical batch size): squared norms of per-sample gradients */
+    float *norm, *coef, *loss;       /* (batch size), indexed by place in the logical batch; coef: not per_layer */
+    float *layer_coef;               /* (tensors, physical batch size): per_layer clipping only */
+    float **stored;                  /* (layers), host: for trainers that keep something for each layer in a step */
+    double noise_std, divisor;       /* what the step really uses */
+    uint32_t step;                   /* counts updates; keys the noise */
+};
+
+const struct trainer_ops *trainer_find(const char *name); /* short or long name; NULL: unknown */
+const struct trainer_ops *trainer_at(int i);              /* table order, controls last; NULL after the last */
+bool trainer_takes_clipping(const struct trainer_ops *, enum clipping);
+/* Why a trainer cannot be run so, with the remedy, or NULL. */
+const char *trainer_refusal(const struct trainer_ops *, const struct model_shape *, const struct trainer_config *);
+
+/* NULL: out of memory, see ledger_message() */
+struct trainer *trainer_create(const struct trainer_ops *, struct model *, const struct trainer_config *);
+void trainer_free(struct trainer *);
+void trainer_reset(struct trainer *);                     /* optimizer state 0, step 0 */
+
+/* Called after each physical batch, when sq of its samples can be read. */
+typedef void physical_hook(struct trainer *, const struct batch *, void *ctx);
+
+/* sum = sum of clipped gradients of a logical batch, in physical batches (n may be 0: Poisson sampling).
+ * This and trainer_step run inside PROGRAM_STEP of the ledger. */
+void trainer_clipped_sum(struct trainer *, const struct batch *, physical_hook *, void *ctx);
+void trainer_step(struct trainer *, const struct batch *); /* sum over batch and group, noise, update */
+
+double trainer_stated_noise_std(const struct trainer *);  /* as the mechanism states it: noise_multiplier * R */
+
+/* ---- for trainer files --------------------------------------------------------------------------------------- */
+
+/* Hook: adds the layer's gradient of the back-propagated loss to the vector ctx (P). */
+grad_hook trainer_add_grad;
+/* sq += squared norms of the samples of a span whose gradients (n, P_l) of one layer are stored, rows `stride` apart.
+ * Best right after they were written, when they are still in the cache. */
+void trainer_stored_sqnorm(struct trainer *, const struct layer *, const float *g, long stride, struct span);
+/* sq += squared norms of a layer's gradients for the samples of a span, not stored */
+void trainer_layer_sqnorm(struct trainer *, struct layer *, struct span, enum norm_mode);
+/* model_backward for a hook that asks for such norms: a tied head needs (B,T,D) numbers for its cross term. */
+void trainer_norm_pass(struct trainer *, const struct batch *x, grad_hook *, void *ctx, enum pass_kind);
+/* norm, and coef or layer_coef, of the samples of a span of the physical batch x, from sq */
+void trainer_coefficients(struct trainer *, const struct batch *x, struct span);
+/* How much each sample of x counts for the tensors of a layer, after trainer_coefficients. */
+struct weights trainer_weights(const struct trainer *, const struct layer *, const struct batch *x);
+/* sum += clipped gradients of the samples of a span that are stored: (n, P_l) of one layer, rows `stride` apart */
+void trainer_add_stored(struct trainer *, const struct layer *, const float *g, long stride, const struct batch *x,
+    struct span);
+/* Per-layer clipping without stored gradients, for any way to form norms: a layer's coefficients are known when its
+ * norms are, so that one backward pass does it all. */
+void trainer_clip_layers(struct trainer *, const struct batch *x, grad_hook *sqnorm_of);
+void microbatch_clipped_grad(struct trainer *, const struct batch *);
+#endif

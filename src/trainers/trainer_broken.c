@@ -1,0 +1,140 @@
+/* trainer_broken.c - negative controls: trainers with one mistake each, real ones that were once released.
+ * Verification must find every one of them INVALID.  They are not in ordinary lists, but runnable by name. */
+#include "../device/timer.h"
+#include "trainer.h"
+
+#include <math.h>
+
+/* Norms are computed and thrown away, no clipping happens. */
+
+static void norm_and_grad(struct layer *l, struct span s, void *ctx)
+{
+    struct trainer *t = ctx;
+    const int stride = t->config.physical_batch_size;
+    l->ops->sqnorm(l, s, NORM_INSTANTIATE, t->sq + (long)l->first_tensor * stride, stride);
+    l->ops->grad(l, s, UNWEIGHTED, t->sum + l->offset, ADD);
+}
+
+static void clipped_grad_noclip(struct trainer *t, const struct batch *x)
+{
+    PHASE(FORWARD) model_forward(t->model, x);
+    PHASE(BACKWARD) trainer_norm_pass(t, x, norm_and_grad, t, LAST_PASS);
+    PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
+}
+
+const struct trainer_ops trainer_broken_noclip = {
+    .name = "broken-noclip",
+    .summary = "control: computes norms and never clips",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = clipped_grad_noclip,
+};
+
+/* The norm of an embedding's gradient adds the squares of rows of equal ids without summing the rows first. */
+
+static void sqnorm_of_rows(struct layer *l, struct span s, void *ctx)
+{
+    struct trainer *t = ctx;
+    const int stride = t->config.physical_batch_size;
+    float *sq = t->sq + (long)l->first_tensor * stride;
+    if (l->ops != &layer_embedding) {
+        l->ops->sqnorm(l, s, NORM_INSTANTIATE, sq, stride);
+        return;
+    }
+    struct layer row = *l; /* a sample's rows side by side as one long row: no id repeats in it */
+    row.T = 1;
+    row.out = l->T * l->out;
+    row.ops->sqnorm(&row, s, NORM_INSTANTIATE, sq, stride);
+}
+
+static void clipped_grad_embedding(struct trainer *t, const struct batch *x)
+{
+    struct model *m = t->model;
+    PHASE(FORWARD) model_forward(m, x);
+    PHASE(BACKWARD) trainer_norm_pass(t, x, sqnorm_of_rows, t, NOT_LAST_PASS);
+    PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
+    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+}
+
+const struct trainer_ops trainer_broken_embedding = {
+    .name = "broken-embedding",
+    .summary = "control: repeated token ids not summed before squaring",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = clipped_grad_embedding,
+};
+
+/* The norm of a tied tensor without the cross term 2 <g_embedding, g_head>. */
+
+static void sqnorm_each(struct layer *l, struct span s, void *t)
+{
+    trainer_layer_sqnorm(t, l, s, NORM_GRAM);
+}
+
+static void clipped_grad_tied(struct trainer *t, const struct batch *x)
+{
+    struct model *m = t->model;
+    PHASE(FORWARD) model_forward(m, x);
+    PHASE(BACKWARD) model_backward(m, NULL, sqnorm_each, t, t->loss + x->first, NOT_LAST_PASS);
+    PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
+    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+}
+
+static const char *hidden_by_untied_head(const struct model_shape *shape, const struct trainer_config *config)
+{
+    (void)config;
+    return shape->arch == ARCH_GPT2 ? NULL : "this control is wrong with a tied head only; choose --model gpt2";
+}
+
+const struct trainer_ops trainer_broken_tied = {
+    .name = "broken-tied",
+    .summary = "control: no cross term for a tied head (wrong with gpt2 models)",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = clipped_grad_tied,
+    .hidden_by = hidden_by_untied_head,
+};
+
+static void divide_by_physical_batch(struct trainer *t)
+{
+    t->divisor = t->config.physical_batch_size;
+}
+
+static const char *hidden_by_whole_batch(const struct model_shape *shape, const struct trainer_config *config)
+{
+    (void)shape;
+    return config->physical_batch_size < config->batch_size
+               ? NULL
+               : "this control is wrong with a split batch only; choose --physical-batch-size below --batch-size";
+}
+
+const struct trainer_ops trainer_broken_divisor = {
+    .name = "broken-divisor",
+    .summary = "control: divides by the physical batch size (wrong with --physical-batch-size)",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = microbatch_clipped_grad,
+    .spoil = divide_by_physical_batch,
+    .hidden_by = hidden_by_whole_batch,
+};
+
+static void halve_noise_variance(struct trainer *t)
+{
+    t->noise_std /= sqrt(2.0);
+}
+
+static const char *hidden_by_no_noise(const struct model_shape *shape, const struct trainer_config *config)
+{
+    (void)shape;
+    return config->noise_multiplier > 0.0 ? NULL : "this control needs noise; choose --noise-multiplier above 0";
+}
+
+const struct trainer_ops trainer_broken_noise = {
+    .name = "broken-noise",
+    .summary = "control: half the stated noise variance",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = microbatch_clipped_grad,
+    .spoil = halve_noise_variance,
+    .hidden_by = hidden_by_no_noise,
+};

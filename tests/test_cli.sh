@@ -1,0 +1,140 @@
+#!/bin/bash
+# The command line: help suffices, bad input of every kind is one line that names the valid values, exit code 2.
+. "$(dirname "$0")/lib.sh"
+PYTHON=${PYTHON:-/usr/bin/python3}
+
+# refused "text" "pattern" arguments...: exit code 2 and one line, which matches the pattern
+refused() {
+    local text=$1 pattern=$2
+    shift 2
+    check_fails 2 "$text is refused" dpsweep "$@"
+    check "... in one line: $pattern" eval 'said_one_line && said "$pattern"'
+}
+
+sweep_file() { printf '%s\n' "$@" > "$TMPDIR/a.sweep"; }
+
+# ---- help --------------------------------------------------------------------------------------------------------------
+
+check "the program explains itself" dpsweep --help
+for command in run sweep plan check report info; do
+    check "... with $command in it" said "^  $command "
+done
+check "... and no hidden command" eval '! said worker'
+for command in run sweep plan check report info; do
+    check "$command --help" dpsweep $command --help
+    check "... shows the usage" said "usage: dpsweep $command"
+done
+check "run --help" dpsweep run --help
+for words in '--trainer NAME' 'standard, dpsgd, ' 'default: microbatch' '--batch-size N' '1 to 65536' \
+    'tiny, small, medium, 1b' '^Privacy' '--noise-multiplier' 'broken-noclip' 'Exit codes'; do
+    check "... says $words" said "$words"
+done
+check "sweep --help" dpsweep sweep --help
+check "... marks what takes a list" said '--trainer NAME,\.\.\.'
+check "the version is printed" dpsweep --version
+check "... with the device" said '^dpsweep [0-9.]+, device (cpu|cuda)$'
+check "docs/options.md is what the program says" eval 'dpsweep info --options | diff - docs/options.md'
+
+# ---- bad input -----------------------------------------------------------------------------------------------------------
+
+refused "no command"            'run, sweep, plan, check, report, info'
+refused "an unknown command"    "'swep' is not a command: choose one of run, sweep"      swep
+refused "an unknown option"     'unknown option --trianer; did you mean --trainer\?'     run --trianer dpsgd
+refused "a shortened option"    'did you mean --batch-size\?'                            run --batch 4
+refused "a strange option"      "'dpsweep run --help' lists"                             run --qqq
+refused "a strange letter"      'unknown option -z'                                      run -z
+refused "a missing value"       '--seed: its value is missing'                           run --seed
+refused "a value of a switch"   '--json=yes: takes no value'                             run --json=yes
+refused "an option given twice" '--seed: given twice'                                    run --seed 1 --seed 2
+refused "a stray word"          "'tiny': run takes options only"                         run tiny
+refused "an unknown trainer"    "'foo' is not one of standard, dpsgd, "        run --trainer foo
+refused "an unknown model"      "'huge' is not one of tiny, small, medium, 1b"           run --model huge
+refused "a precision to come"   "'bf16' does not exist yet; there is: fp32"              run --precision bf16
+refused "an unknown optimizer"  "'lion' is not one of sgd, adamw"                        run --optimizer lion
+refused "a sampling to come"    "'poisson' does not exist yet; there is: shuffle"        run --sampling poisson
+refused "a placement to come"   "'shares' does not exist yet; there is: sum"             run --noise-placement shares
+refused "groups to come"        'only 1 so far'                                          run --ranks-per-run 2
+refused "too much dropout"      "'1.5' is not a possible number"                         run --dropout 1.5
+refused "a hidden control"      'wrong with a tied head only; choose --model gpt2'       run --trainer broken-tied
+refused "another device"        "--device: 'tpu' is not one of"                          run --device tpu
+refused "a number with a tail"  "'4x' is not a possible whole number .1 to 65536"        run --batch-size 4x
+refused "a negative number"     "'-4' is not a possible whole number"                    run --batch-size=-4
+refused "a batch of none"       "'0' is not a possible whole number"                     run --batch-size 0
+refused "not a number"          "'nan' is not a possible number"                         run --max-grad-norm nan
+refused "an infinite number"    "'inf' is not a possible number"                         run --learning-rate inf
+refused "a bad size"            'K, M, G, KiB, MiB, GiB'                                 run --memory-limit 3MB
+refused "a bad time"            'seconds, or 90s, 15m, 2h'                               sweep --timeout 3d --no-output
+refused "a bad format"          'text, markdown, csv, json'                              report x.h5 --format pdf
+refused "a long sequence"       '--seq-len 512: model tiny has 256 positions.*--max-seq' run --seq-len 512
+refused "a sequence of one"     "'1' is not a possible whole number .2 to"               run --seq-len 1
+refused "heads that do not fit" '--dim 64 --heads 5: the width must be a multiple'       run --heads 5
+refused "a split too large"     '--physical-batch-size 8: more than --batch-size 4'      run --physical-batch-size 8
+refused "standard with clipping" 'trainer standard does not clip'                        run --trainer standard --clipping flat
+refused "dpsgd without clipping" 'trainer dpsgd must clip; choose flat'                  run --trainer dpsgd --clipping none
+refused "lists for run"         "these are 2; 'dpsweep sweep' takes them"                run --batch-size 2,4
+refused "an empty list item"    "--seq-len: '' is not"                                   plan --seq-len 64,,32
+refused "a sweep to nowhere"    'say where the results go, -o FILE.h5'                   sweep
+refused "both resume and overwrite" 'contradict'                                         sweep -o x.h5 --resume --overwrite
+refused "check without a file"  '--golden FILE.h5'                                       check
+refused "report without a file" 'usage: dpsweep report|report takes one file'            report
+
+# ---- data ------------------------------------------------------------------------------------------------------------------
+
+printf 'a line\n' > "$TMPDIR/one.txt"
+printf 'no shard' > "$TMPDIR/bad.bin"
+refused "unknown data"          'neither random, nor a text FILE.txt, nor a token shard' run --data imdb
+refused "a file that is not there" 'No such file'                                        run --data "$TMPDIR/none.bin"
+refused "a text of bytes for few tokens" '--vocab 256 or more'                           run --data "$TMPDIR/one.txt" --vocab 99
+refused "too few records"       'has 1 records, fewer than --batch-size 4'               run --data "$TMPDIR/one.txt"
+refused "a broken shard"        'less than the header of a token shard'                  run --data "$TMPDIR/bad.bin"
+refused "a folder as data"      'is not an ordinary file|Is a directory'                 run --data "$(mkdir -p "$TMPDIR/d.txt" && echo "$TMPDIR/d.txt")"
+
+# ---- .sweep files ------------------------------------------------------------------------------------------------------------
+
+sweep_file 'model = tiny' 'trainer = standard, foo'
+refused "a bad word in a file"  "a.sweep:2: --trainer: 'foo' is not one of"              plan "$TMPDIR/a.sweep"
+sweep_file 'model = tiny' 'tariner = standard'
+refused "a bad key in a file"   "a.sweep:2: 'tariner' is not a key; did you mean 'trainer'" plan "$TMPDIR/a.sweep"
+sweep_file '[a]' 'seq-len = 64' '[b]' 'seq-len = 512'
+refused "an impossible point in a file" 'a.sweep:4: --seq-len 512'                       plan "$TMPDIR/a.sweep"
+sweep_file '[a]' 'seq-len 64'
+refused "a line without ="      'a.sweep:2: is neither a \[section\] nor key = list'     plan "$TMPDIR/a.sweep"
+sweep_file 'seed = 1' 'precision = fp32, bf16'
+refused "a word to come in a file" "a.sweep:2: --precision: 'bf16' does not exist yet"    plan "$TMPDIR/a.sweep"
+refused "a file that is not there" 'none.sweep: No such file'                            plan "$TMPDIR/none.sweep"
+
+for file in jobs/*.sweep; do
+    check "$file can be planned" dpsweep plan "$file"
+done
+
+# ---- what works ----------------------------------------------------------------------------------------------------------------
+
+check "the original spelling of a single run" \
+    dpsweep --mode=single --trainer DPSGDTrainer --model-size tiny --batch-size 4 --seq-len 64
+check "... trains with dpsgd" said '^dpsgd .*VALID'
+check "the original local check" dpsweep --mode=test
+check "... runs every trainer" eval '
+    for trainer in $(dpsweep info --json | $PYTHON -c "import json, sys; print(*json.load(sys.stdin)[\"trainers\"])"); do
+        [[ $trainer == broken-* ]] || said "^$trainer .* ok" || exit 1
+    done'
+refused "the original matrix to nowhere" '-o FILE.h5'                                    --mode=profile
+refused "an unknown mode"       "'fast' is not one of single, profile, test"             --mode=fast
+check "a run is printed as JSON" eval 'dpsweep run --json | $PYTHON -m json.tool'
+check "a plan is printed as JSON" eval \
+    'dpsweep plan --trainer standard,dpsgd --memory-limit 1M --json | $PYTHON -c "
+import json, sys
+points = json.load(sys.stdin)[\"points\"]
+assert [p[\"trainer\"] for p in points] == [\"standard\", \"dpsgd\"]
+assert all(p[\"n_params\"] == 244480 and p[\"predicted_peak\"] > 2**20 and not p[\"fits\"] for p in points)
+assert all(sum(p[\"predicted\"].values()) <= p[\"predicted_peak\"] for p in points)"'
+check "a plan says by how much it does not fit" dpsweep plan --memory-limit 1M
+check "... in words" said 'does not fit: .* MiB too much'
+check "repeated points are measured once" dpsweep plan --batch-size 2,2,4
+check "... and that is said" said '1 of 3 points repeat others'
+check "the program knows its libraries" eval 'dpsweep info --json | $PYTHON -c "
+import json, sys
+info = json.load(sys.stdin)
+assert info[\"libraries\"][\"HDF5\"] and \"MPI\" in info[\"libraries\"][\"MPI\"]
+assert info[\"models\"][\"1b\"][\"n_params\"] > 1e9"'
+
+plan_done

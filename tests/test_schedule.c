@@ -1,0 +1,183 @@
+#include "../mpi/schedule.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Points as a test lists them; order_of writes the trainers and batch sizes in the order of measurement. */
+struct listed {
+    const char *trainer;
+    int batch_size, seed;
+    double flops;
+};
+
+static size_t list(const struct listed *listed, size_t n, struct config *config, struct point *point)
+{
+    for (size_t i = 0; i < n; i++) {
+        config_default(&config[i]);
+        strcpy(config[i].trainer, listed[i].trainer);
+        config[i].batch_size = (uint64_t)listed[i].batch_size;
+        config[i].seed = (uint64_t)listed[i].seed;
+        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.flops = listed[i].flops};
+    }
+    return n;
+}
+
+static void assert_order(const struct listed *listed, size_t n, const char *expected)
+{
+    struct config config[8];
+    struct point point[8];
+    char order[256] = "";
+    list(listed, n, config, point);
+    schedule_order(point, n);
+    for (size_t i = 0; i < n; i++)
+        sprintf(order + strlen(order), "%s%llu", i ? " " : "", (unsigned long long)point[i].run_id);
+    assert_string_equal(order, expected);
+}
+
+static void costliest_group_is_first(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 1, 1, 10}, {"standard", 4, 1, 40}, {"standard", 2, 1, 20},
+    };
+    assert_order(points, 3, "1 2 0");
+}
+
+static void trainers_of_one_shape_stand_together_as_listed(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 1, 1, 10}, {"standard", 2, 1, 20}, {"dpsgd", 1, 1, 30},
+        {"dpsgd", 2, 1, 60},    {"microbatch", 2, 1, 20},
+    };
+    assert_order(points, 5, "1 3 4 0 2");
+}
+
+static void a_group_is_as_costly_as_its_costliest_member(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 1, 1, 50}, {"standard", 2, 1, 20}, {"dpsgd", 2, 1, 60},
+    };
+    assert_order(points, 3, "1 2 0");
+}
+
+static void repetitions_take_turns_over_the_trainers(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 1, 1, 10}, {"standard", 1, 2, 10}, {"standard", 1, 3, 10},
+        {"dpsgd", 1, 1, 10},    {"dpsgd", 1, 2, 10},    {"dpsgd", 1, 3, 10},
+    };
+    assert_order(points, 6, "0 3 1 4 2 5");
+}
+
+static void equal_costs_keep_the_order_of_the_list(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 4, 1, 10}, {"standard", 2, 1, 10}, {"standard", 1, 1, 10}, {"standard", 3, 1, 10},
+    };
+    assert_order(points, 4, "0 1 2 3");
+}
+
+static void cost_counts_every_step_of_a_run(void **state)
+{
+    (void)state;
+    struct config config;
+    config_default(&config);
+    config.wait_steps = 2;
+    config.warmup_steps = 3;
+    config.active_steps = 5;
+    const struct point point = {.config = &config, .predicted.flops = 7};
+    assert_true(schedule_flops(&point) == 70);
+}
+
+static void next_is_the_first_that_waits(void **state)
+{
+    (void)state;
+    struct point point[] = {
+        {.state = POINT_DONE}, {.state = POINT_RUNNING}, {.state = POINT_WAITING}, {.state = POINT_WAITING},
+    };
+    assert_ptr_equal(schedule_next(point, 4), &point[2]);
+    assert_null(schedule_next(point, 2));
+    assert_null(schedule_next(point, 0));
+}
+
+/* One that ended with `status` and one that waits. */
+struct pair {
+    struct record ended;
+    struct config config;
+    struct point waiting;
+};
+
+static struct pair *pair(enum status status, uint64_t ended_peak, uint64_t waiting_peak)
+{
+    static struct pair p;
+    record_init(&p.ended);
+    record_set_status(&p.ended, status, "because of the test");
+    p.ended.predicted_peak = ended_peak;
+    config_default(&p.config);
+    p.waiting = (struct point){.config = &p.config, .predicted.peak_bytes = waiting_peak};
+    return &p;
+}
+
+static bool hopeless(const struct pair *p)
+{
+    return schedule_is_hopeless(&p->waiting, &p->ended);
+}
+
+static void what_needs_no_less_memory_is_hopeless(void **state)
+{
+    (void)state;
+    assert_true(hopeless(pair(STATUS_OOM_DEVICE, 100, 100)));
+    assert_true(hopeless(pair(STATUS_OOM_HOST, 100, 101)));
+    assert_false(hopeless(pair(STATUS_OOM_DEVICE, 100, 99)));
+}
+
+static void only_out_of_memory_makes_others_hopeless(void **state)
+{
+    (void)state;
+    for (enum status s = 0; s < N_STATUSES; s++)
+        assert_int_equal(hopeless(pair(s, 100, 100)), s == STATUS_OOM_DEVICE || s == STATUS_OOM_HOST);
+}
+
+static void another_device_is_not_hopeless(void **state)
+{
+    (void)state;
+    struct pair *p = pair(STATUS_OOM_DEVICE, 100, 100);
+    strcpy(p->config.device, "another");
+    assert_false(hopeless(p));
+}
+
+static void a_limit_that_was_too_low_says_nothing_about_others(void **state)
+{
+    (void)state;
+    struct pair *p = pair(STATUS_OOM_DEVICE, 100, 100);
+    p->ended.config.memory_limit = 99;
+    assert_false(hopeless(p));
+    p->ended.config.memory_limit = 100;     /* it fitted its limit, and there was too little all the same */
+    assert_true(hopeless(p));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(costliest_group_is_first),
+        cmocka_unit_test(trainers_of_one_shape_stand_together_as_listed),
+        cmocka_unit_test(a_group_is_as_costly_as_its_costliest_member),
+        cmocka_unit_test(repetitions_take_turns_over_the_trainers),
+        cmocka_unit_test(equal_costs_keep_the_order_of_the_list),
+        cmocka_unit_test(cost_counts_every_step_of_a_run),
+        cmocka_unit_test(next_is_the_first_that_waits),
+        cmocka_unit_test(what_needs_no_less_memory_is_hopeless),
+        cmocka_unit_test(only_out_of_memory_makes_others_hopeless),
+        cmocka_unit_test(another_device_is_not_hopeless),
+        cmocka_unit_test(a_limit_that_was_too_low_says_nothing_about_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
