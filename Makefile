@@ -52,13 +52,15 @@ cuda_CFLAGS := -I$(CUDA_HOME)/include
 cuda_LIBS   := -L$(CUDA_HOME)/lib64 -Wl,--enable-new-dtags,-rpath,$(CUDA_HOME)/lib64 -lcublas -lcudart -lstdc++
 
 LIB_CFLAGS := $(HDF5_CFLAGS) $($(DEVICE)_CFLAGS) $(MPI_CFLAGS) $(call pkg,--cflags,$(PACKAGES))
-LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) $(or $(call pkg,--libs,$(PACKAGES)),-lcjson -linih -lsodium -lz) -lm
+LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) \
+              $(or $(call pkg,--libs,$(PACKAGES)),-lcjson -linih -lsodium -lz) -lm
 COMPILE    := $(CC) -std=gnu11 -D_GNU_SOURCE -DDPSWEEP_DEVICE='"$(DEVICE)"' $(CPPFLAGS) $(LIB_CFLAGS) \
               $(CFLAGS) $(ARCH) -fopenmp $(WARN) -MMD -MP $(EXTRA_CFLAGS)
 # kernels round as they say on every device: a*b+c is one rounding only where fmaf is written
 cpu_KERNEL  = $(COMPILE) -ffp-contract=off -fno-math-errno -fno-trapping-math -x c
-cuda_KERNEL = $(NVCC) -std=c++17 -O3 -fmad=false -MMD -MP $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a$(comma)code=sm_$a) \
-              -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) $(NVCC_FLAGS)
+sass        = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a$(comma)code=sm_$a)
+ptx         = $(foreach a,$(lastword $(CUDA_ARCHS)),-gencode arch=compute_$a$(comma)code=compute_$a)
+cuda_KERNEL = $(NVCC) -std=c++17 -O3 -fmad=false -MMD -MP $(sass) $(ptx) $(NVCC_FLAGS)
 COMPILE_KERNEL = $($(DEVICE)_KERNEL)
 LINK       := $(CC) $(CFLAGS) -fopenmp $(EXTRA_CFLAGS) $(LDFLAGS)
 
@@ -145,6 +147,10 @@ test: setup                                  ## all tests; T="journal store" onl
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) tests/run.sh $(T)
 
+mutate: setup                                ## seed bugs into the kernels: their suites must notice each (minutes)
+	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
+	$(Q)BUILD=$(BUILD) tests/emu/mutate
+
 bench: $(BENCHES) all                        ## measurements of the suite itself: tests/bench/*.sh
 	$(Q)for script in tests/bench/*.sh; do BUILD=$(BUILD) $$script || exit; done
 
@@ -170,5 +176,5 @@ clean:                                       ## remove build/
 	$(Q)rm -rf build
 
 .DEFAULT_GOAL := all
-.PHONY: all tests demo test bench setup install docs format help clean always
+.PHONY: all tests demo test mutate bench setup install docs format help clean always
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)

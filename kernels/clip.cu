@@ -13,6 +13,9 @@
 /* false for infinities and NaN */
 DEVICE int is_finite(float x) { return x - x == 0.0f; }
 
+/* Sums of products of both signs (Gram matrices, cross terms) may round to less than 0; NaN stays NaN. */
+DEVICE float root(float sq) { return sqrtf(sq < 0.0f ? 0.0f : sq); }
+
 DEVICE float clip_min1(float norm, float max_norm)
 {
     const float c = max_norm / (norm + FLAT_EPS);
@@ -24,7 +27,7 @@ DEVICE float sample_norm(const float *sq, int stride_sq, int tensors, long b)
 {
     float s = 0.0f;
     for (long p = 0; p < tensors; p++) s += sq[p * stride_sq + b];
-    return sqrtf(s);
+    return root(s);
 }
 
 __global__ void clip_flat(const float *__restrict__ sq, int stride_sq, float *__restrict__ coef,
@@ -50,7 +53,7 @@ __global__ void clip_per_layer(const float *__restrict__ sq, int stride_sq, floa
 {
     ITEM_LOOP(b, n, tensors) {
         for (long p = 0; p < tensors; p++)
-            coef[p * stride_sq + b] = clip_min1(sqrtf(sq[p * stride_sq + b]), max_norm_p);
+            coef[p * stride_sq + b] = clip_min1(root(sq[p * stride_sq + b]), max_norm_p);
     }
 }
 

@@ -5,11 +5,14 @@
 #ifndef GATHER_H
 #define GATHER_H
 #include "worker.h"
+#include "../src/base/log.h"
 
 void gather_open(void);                          /* all ranks, before the rest: from here signals are caught */
 void gather_serve(void);                         /* returns after gather_stop of rank 0 */
 
 /* Rank 0: */
+/* Gives each rank its GPU, for all that is started later.  Not EXIT_OK: one line said why not. */
+enum exit_code gather_gpus(bool share);
 void gather_start(int rank, const struct task *);   /* on a rank that has nothing to do */
 bool gather_wait(int *rank, struct record *);    /* a few ms at most; true: *rank has ended with this record */
 void gather_stop(void);                          /* ends the ranks; what they are measuring is lost */

@@ -13,7 +13,7 @@
 
 static const char *const not_for_children[] = {
     "OMPI_", "PMIX_", "PMI_", "PRTE_", "ORTE_", "OPAL_", "HYDRA_", "MPIEXEC_", "SLURM_",    /* would make it a rank */
-    "OMP_NUM_THREADS=", "OMP_WAIT_POLICY=", "OMP_PROC_BIND=", "OMP_PLACES=", "GOMP_CPU_AFFINITY=",
+    "OMP_NUM_THREADS=", "OMP_WAIT_POLICY=", "OMP_PROC_BIND=", "OMP_PLACES=", "GOMP_CPU_AFFINITY=", "DPSWEEP_GPU=",
 };
 
 static bool is_for_children(const char *variable)
@@ -43,12 +43,12 @@ static void free_list(char **list)
     free(list);
 }
 
-static char **child_environment(uint64_t threads)
+static char **child_environment(uint64_t threads, int gpu)
 {
     size_t n = 0, kept = 0;
     while (environ[n])
         n++;
-    char **list = calloc(n + 5, sizeof *list);
+    char **list = calloc(n + 6, sizeof *list);
     CHECK(list);
     for (size_t i = 0; i < n; i++)
         if (is_for_children(environ[i]))
@@ -56,6 +56,7 @@ static char **child_environment(uint64_t threads)
     list[kept++] = format_text("OMP_NUM_THREADS=%llu", (unsigned long long)threads);
     list[kept++] = format_text("OMP_WAIT_POLICY=passive");     /* idle threads leave the cores to the neighbours */
     list[kept++] = format_text("OMP_PROC_BIND=false");
+    list[kept++] = format_text("DPSWEEP_GPU=%d", gpu);
     list[kept] = format_text(WORKER_PARENT "=%d", getpid());
     return list;
 }
@@ -81,15 +82,9 @@ static char **child_arguments(const struct task *task)
     return list;
 }
 
-pid_t spawn_child(const struct task *task, int result_fd, int stderr_fd)
+/* Starts this program; takes the lists and the files. */
+static pid_t start(char **argv, char **environment, posix_spawn_file_actions_t *files)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0); /* mpirun waits for holders */
-    posix_spawn_file_actions_adddup2(&files, stderr_fd, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&files, result_fd, WORKER_RESULT_FD);
-    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_RESULT_FD + 1);            /* MPI's, the journal's */
 
     /* Launchers signal every process of a job; what becomes of the child is for the rank to decide. */
     sigset_t all, blocked;
@@ -105,14 +100,47 @@ pid_t spawn_child(const struct task *task, int result_fd, int stderr_fd)
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
-    char **argv = child_arguments(task), **environment = child_environment(task->threads);
     pid_t pid;
-    const int error = posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv, environment);
+    const int error = posix_spawn(&pid, "/proc/self/exe", files, &attributes, argv, environment);
     if (error)
         die(EXIT_ENVIRONMENT, "cannot start a child process: %s", strerror(error));
     free_list(argv);
     free_list(environment);
     posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
+    posix_spawn_file_actions_destroy(files);
     return pid;
+}
+
+/* Nobody waits for our stdout because of a child: it gets another, or none. */
+static void begin_files(posix_spawn_file_actions_t *files, int stdout_fd, int stderr_fd)
+{
+    posix_spawn_file_actions_init(files);
+    posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (stdout_fd < 0)
+        posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    else
+        posix_spawn_file_actions_adddup2(files, stdout_fd, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(files, stderr_fd, STDERR_FILENO);
+}
+
+pid_t spawn_child(const struct task *task, int result_fd, int stderr_fd)
+{
+    posix_spawn_file_actions_t files;
+    begin_files(&files, -1, stderr_fd);
+    posix_spawn_file_actions_adddup2(&files, result_fd, WORKER_RESULT_FD);
+    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_RESULT_FD + 1);            /* MPI's, the journal's */
+    return start(child_arguments(task), child_environment(task->threads, task->gpu), &files);
+}
+
+pid_t spawn_gpu_question(int fd)
+{
+    posix_spawn_file_actions_t files;
+    char **argv = calloc(4, sizeof *argv);
+    CHECK(argv);
+    argv[0] = format_text("dpsweep");
+    argv[1] = format_text("info");
+    argv[2] = format_text("--gpus");
+    begin_files(&files, fd, fd);
+    posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+    return start(argv, child_environment(1, 0), &files);
 }

@@ -8,4 +8,7 @@
 /* The child writes its record to result_fd and messages to stderr_fd; it gets no other file of ours.  Ends the caller
  * where no process can be had. */
 pid_t spawn_child(const struct task *, int result_fd, int stderr_fd);
+
+/* The child says on `fd` which GPUs there are: `dpsweep info --gpus`. */
+pid_t spawn_gpu_question(int fd);
 #endif

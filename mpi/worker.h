@@ -14,6 +14,7 @@
 struct task {
     struct config config;     /* resolved */
     uint64_t threads;
+    int gpu;                  /* index among those the rank sees; ignored where there are none */
     double timeout_s;         /* 0: none */
     bool verbose;             /* pass on what the child writes to stderr */
 };

@@ -78,6 +78,15 @@ static int tasks_started(void)      /* by the launcher, as its variables say */
     return 1;
 }
 
+int world_rank_of_launcher(void)
+{
+    static const char *const name[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (getenv(name[i]))
+            return atoi(getenv(name[i]));
+    return -1;
+}
+
 /* The host's number is the lowest rank on it. */
 static int *gather_hosts(void)
 {
@@ -138,7 +147,7 @@ static void open_mpi(int *argc, char ***argv)
 
 void world_open(int *argc, char ***argv)
 {
-    the_world.launched = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+    the_world.launched = world_rank_of_launcher() >= 0;
     gethostname(the_world.host, sizeof the_world.host - 1);
     undo_default_binding();
     if (the_world.launched)

@@ -17,6 +17,8 @@ struct world {
 const struct world *world(void);
 const char *world_library(void);  /* the MPI this program is linked with, before and without world_open */
 
+int world_rank_of_launcher(void); /* as its variables say, before world_open; -1: there is no launcher */
+
 void world_open(int *argc, char ***argv);
 /* All ranks; messages nobody has received by then are dropped.  A rank that exits without it ends all ranks. */
 void world_close(void);

@@ -8,20 +8,30 @@
 #include "bench/info.h"
 #include "bench/options.h"
 #include "bench/plan.h"
+#include "bench/report_command.h"
 #include "bench/sweep.h"
-#include "records/report.h"
+#include "../mpi/world.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
+static const struct command_main {
     const char *name;
     int (*main)(int argc, char **argv);
+    bool on_all_ranks;           /* what the ranks of a launcher do not do together, the first does alone */
 } commands[] = {
-    {"run", run_main},       {"sweep", sweep_main}, {"plan", plan_main},     {"check", check_main},
-    {"report", report_main}, {"info", info_main},   {"worker", worker_main},
+    {"run", run_main, true},   {"sweep", sweep_main, true},   {"plan", plan_main, false}, {"check", check_main, false},
+    {"info", info_main, false}, {"report", report_main, false}, {"worker", worker_main, true},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command_main *find_command(const char *name)
+{
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
 
 static bool is_one_of(const char *word, const char *a, const char *b)
 {
@@ -31,14 +41,18 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 int main(int argc, char **argv)
 {
     char names[128];
-    options_translate_original(&argc, &argv);
+    const char *wrong = options_translate_original(&argc, &argv);
+    const struct command_main *command = argc > 1 && !wrong ? find_command(argv[1]) : NULL;
+    if (world_rank_of_launcher() > 0 && !(command && command->on_all_ranks))
+        return EXIT_OK;
+    if (wrong)
+        die(EXIT_USAGE, "%s", wrong);
     if (argc > 1 && is_one_of(argv[1], "--help", "-h"))
         return help_program(stdout), EXIT_OK;
     if (argc > 1 && is_one_of(argv[1], "--version", "-V"))
         return printf("dpsweep %s, device %s\n", DPSWEEP_VERSION, DPSWEEP_DEVICE), EXIT_OK;
-    for (int i = 0; argc > 1 && i < N_COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].main(argc - 1, argv + 1);
+    if (command)
+        return command->main(argc - 1, argv + 1);
     help_command_names(names, sizeof names);
     die(EXIT_USAGE, "%s%s%s: choose one of %s; 'dpsweep --help' explains them", argc > 1 ? "'" : "no command",
         argc > 1 ? argv[1] : "", argc > 1 ? "' is not a command" : "", names);

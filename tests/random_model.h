@@ -36,12 +36,12 @@ static inline struct ids random_ids(enum id_layout layout, int n, int T, int bel
     return (struct ids){send(id, size), stride[layout][0], stride[layout][1]};
 }
 
-/* Room for n samples.  fill: 0: every position has a target; 1: lengths differ, some positions have no target;
+/* n > 0 samples.  fill: 0: every position has a target; 1: lengths differ, some positions have no target;
  * 2: besides, sample 0 has none at all. */
 struct batch_wish { int n, T, fill; enum id_layout token, position; };
 static inline struct batch random_batch(const struct model_shape *shape, struct batch_wish w)
 {
-    const int n = w.n ? w.n : 1;
+    const int n = w.n;
     int *target = array((size_t)(n * w.T), sizeof *target), *length = array((size_t)n, sizeof *length);
     float *loss_scale = zeros(n);
     for (int b = 0; b < n; b++) {
@@ -54,7 +54,7 @@ static inline struct batch random_batch(const struct model_shape *shape, struct 
         }
         loss_scale[b] = targets ? 1.0f / (float)targets : 0.0f;
     }
-    struct batch x = {.n = w.n, .T = w.T, .token = random_ids(w.token, n, w.T, shape->vocab),
+    struct batch x = {.n = n, .T = w.T, .token = random_ids(w.token, n, w.T, shape->vocab),
         .position = random_ids(w.position, n, w.T, shape->max_seq)};
     x.target = send(target, (long)n * w.T);
     x.length = send(length, n);

@@ -37,10 +37,17 @@ spoil() {
     [[ -n $from && $text == *"$from"* ]] && printf '%s\n' "${text/"$from"/"$to"}" > "$copy/$file"
 }
 
-touched() { diff -rq "$ROOT/src" "$copy/src" | sed "s#$copy/##g; s#$ROOT/##g" | sort; }
+# Of the sources; one line for a new or changed file, then the changed lines.
+differences() {
+    (cd "$copy" && diff -rq "$ROOT/src" src | sed "s#$ROOT/##")
+    diff src/trainers/trainer.c "$copy/src/trainers/trainer.c" | grep -c '^>'
+}
 touches_only_a_file_and_a_line() {
-    diff <(touched) - <<< "Files src/trainers/trainer.c and src/trainers/trainer.c differ
-Only in src/trainers: ${file##*/}" && [[ $(diff src/trainers/trainer.c "$copy/src/trainers/trainer.c" | grep -c '^>') == 1 ]]
+    diff - <(differences) << END
+Files src/trainers/trainer.c and src/trainers/trainer.c differ
+Only in src/trainers: trainer_twopass.c
+1
+END
 }
 
 # said_lines NUMBER PATTERN: so many lines of what the last command said match
@@ -48,7 +55,7 @@ said_lines() { (($(grep -cE -- "$2" "$output") == $1)); }
 
 # said_peaks_rise TRAINER TRAINER: the first needs less memory, says plan
 said_peaks_rise() {
-    awk -v lean="$1" -v fat="$2" '{ peak[$2] = $9 } END { exit !(0 < peak[lean] && peak[lean] < peak[fat]) }' "$output"
+    awk -v lean="$1" -v fat="$2" '{ peak[$2] = $8 } END { exit !(0 < peak[lean] && peak[lean] < peak[fat]) }' "$output"
 }
 
 check "the tree is copied" copy_tree

@@ -13,7 +13,7 @@ refused() {
 
 sweep_file() { printf '%s\n' "$@" > "$TMPDIR/a.sweep"; }
 
-# ---- help --------------------------------------------------------------------------------------------------------------
+# ---- help ------------------------------------------------------------------------------------------------------------
 
 check "the program explains itself" dpsweep --help
 for command in run sweep plan check report info; do
@@ -35,7 +35,7 @@ check "the version is printed" dpsweep --version
 check "... with the device" said '^dpsweep [0-9.]+, device (cpu|cuda)$'
 check "docs/options.md is what the program says" eval 'dpsweep info --options | diff - docs/options.md'
 
-# ---- bad input -----------------------------------------------------------------------------------------------------------
+# ---- bad input -------------------------------------------------------------------------------------------------------
 
 refused "no command"            'run, sweep, plan, check, report, info'
 refused "an unknown command"    "'swep' is not a command: choose one of run, sweep"      swep
@@ -62,6 +62,10 @@ refused "a negative number"     "'-4' is not a possible whole number"           
 refused "a batch of none"       "'0' is not a possible whole number"                     run --batch-size 0
 refused "not a number"          "'nan' is not a possible number"                         run --max-grad-norm nan
 refused "an infinite number"    "'inf' is not a possible number"                         run --learning-rate inf
+refused "a vocabulary of one"   'a single token.*choose 2 or more'                       run --vocab 1
+refused "very many threads"     "'5000' is not a possible whole number .0 to"            run --threads 5000
+refused "two formats"           'contradict each other'                                  report x.h5 --format csv --json
+refused "two ends for a sweep"  'contradict each other'                                  sweep -o x.h5 --no-output
 refused "a bad size"            'K, M, G, KiB, MiB, GiB'                                 run --memory-limit 3MB
 refused "a bad time"            'seconds, or 90s, 15m, 2h'                               sweep --timeout 3d --no-output
 refused "a bad format"          'text, markdown, csv, json'                              report x.h5 --format pdf
@@ -69,27 +73,36 @@ refused "a long sequence"       '--seq-len 512: model tiny has 256 positions.*--
 refused "a sequence of one"     "'1' is not a possible whole number .2 to"               run --seq-len 1
 refused "heads that do not fit" '--dim 64 --heads 5: the width must be a multiple'       run --heads 5
 refused "a split too large"     '--physical-batch-size 8: more than --batch-size 4'      run --physical-batch-size 8
-refused "standard with clipping" 'trainer standard does not clip'                        run --trainer standard --clipping flat
-refused "dpsgd without clipping" 'trainer dpsgd must clip; choose flat'                  run --trainer dpsgd --clipping none
+refused "standard with clipping" 'trainer standard does not clip' run --trainer standard --clipping flat
+refused "dpsgd without clipping" 'trainer dpsgd must clip; choose flat' run --trainer dpsgd --clipping none
 refused "lists for run"         "these are 2; 'dpsweep sweep' takes them"                run --batch-size 2,4
 refused "an empty list item"    "--seq-len: '' is not"                                   plan --seq-len 64,,32
 refused "a sweep to nowhere"    'say where the results go, -o FILE.h5'                   sweep
-refused "both resume and overwrite" 'contradict'                                         sweep -o x.h5 --resume --overwrite
+refused "both resume and overwrite" 'contradict' sweep -o x.h5 --resume --overwrite
 refused "check without a file"  '--golden FILE.h5'                                       check
 refused "report without a file" 'usage: dpsweep report|report takes one file'            report
 
-# ---- data ------------------------------------------------------------------------------------------------------------------
+# what the ranks of a launcher do not do together, one does
+for words in "swep" "--mode=fast" "plan --trainer foo" "report $TMPDIR/none.h5"; do
+    check_fails 2 "$words is refused under mpirun" mpirun_n 2 "$BUILD/dpsweep" $words
+    check "... once" eval '(($(grep -c "error: " "$output") == 1))'
+done
+check "a plan under mpirun is printed" mpirun_n 2 "$BUILD/dpsweep" plan
+check "... once" eval '(($(grep -c "^tiny" "$output") == 1))'
+
+# ---- data ------------------------------------------------------------------------------------------------------------
 
 printf 'a line\n' > "$TMPDIR/one.txt"
 printf 'no shard' > "$TMPDIR/bad.bin"
 refused "unknown data"          'neither random, nor a text FILE.txt, nor a token shard' run --data imdb
 refused "a file that is not there" 'No such file'                                        run --data "$TMPDIR/none.bin"
-refused "a text of bytes for few tokens" '--vocab 256 or more'                           run --data "$TMPDIR/one.txt" --vocab 99
+refused "a text of bytes for few tokens" '--vocab 256 or more' run --data "$TMPDIR/one.txt" --vocab 99
 refused "too few records"       'has 1 records, fewer than --batch-size 4'               run --data "$TMPDIR/one.txt"
 refused "a broken shard"        'less than the header of a token shard'                  run --data "$TMPDIR/bad.bin"
-refused "a folder as data"      'is not an ordinary file|Is a directory'                 run --data "$(mkdir -p "$TMPDIR/d.txt" && echo "$TMPDIR/d.txt")"
+mkdir "$TMPDIR/d.txt"
+refused "a folder as data"      'is not an ordinary file|Is a directory' run --data "$TMPDIR/d.txt"
 
-# ---- .sweep files ------------------------------------------------------------------------------------------------------------
+# ---- .sweep files ----------------------------------------------------------------------------------------------------
 
 sweep_file 'model = tiny' 'trainer = standard, foo'
 refused "a bad word in a file"  "a.sweep:2: --trainer: 'foo' is not one of"              plan "$TMPDIR/a.sweep"
@@ -107,14 +120,15 @@ for file in jobs/*.sweep; do
     check "$file can be planned" dpsweep plan "$file"
 done
 
-# ---- what works ----------------------------------------------------------------------------------------------------------------
+# ---- what works ------------------------------------------------------------------------------------------------------
 
 check "the original spelling of a single run" \
     dpsweep --mode=single --trainer DPSGDTrainer --model-size tiny --batch-size 4 --seq-len 64
 check "... trains with dpsgd" said '^dpsgd .*VALID'
 check "the original local check" dpsweep --mode=test
 check "... runs every trainer" eval '
-    for trainer in $(dpsweep info --json | $PYTHON -c "import json, sys; print(*json.load(sys.stdin)[\"trainers\"])"); do
+    trainers=$(dpsweep info --json | $PYTHON -c "import json, sys; print(*json.load(sys.stdin)[\"trainers\"])")
+    for trainer in $trainers; do
         [[ $trainer == broken-* ]] || said "^$trainer .* ok" || exit 1
     done'
 refused "the original matrix to nowhere" '-o FILE.h5'                                    --mode=profile
@@ -127,6 +141,8 @@ points = json.load(sys.stdin)[\"points\"]
 assert [p[\"trainer\"] for p in points] == [\"standard\", \"dpsgd\"]
 assert all(p[\"n_params\"] == 244480 and p[\"predicted_peak\"] > 2**20 and not p[\"fits\"] for p in points)
 assert all(sum(p[\"predicted\"].values()) <= p[\"predicted_peak\"] for p in points)"'
+check "a plan is not wider than a terminal" eval \
+    '! dpsweep plan --model gpt2-medium --trainer bookkeeping --batch-size 8 --physical-batch-size 4 | grep -E ".{101}"'
 check "a plan says by how much it does not fit" dpsweep plan --memory-limit 1M
 check "... in words" said 'does not fit: .* MiB too much'
 check "repeated points are measured once" dpsweep plan --batch-size 2,2,4

@@ -12,9 +12,12 @@ static void fill_scale_and_add_round_once(void **state)
     for (int s = 0; s < COUNT(lengths); s++) {
         const long n = lengths[s];
         float *x = numbers(n, 0, 3), *y = numbers(n, 1, 3), *z = copy(y, n), *w = copy(x, n), *f = numbers(n, 0, 1);
+        float *v = zeros(n);
         k_add(NULL, y, x, n);
         k_scale(NULL, w, 0.3f, n);
         k_fill(NULL, f, 0.7f, n);
+        k_copy(NULL, v, y, n);
+        same("copy", v, y, n);
         for (long i = 0; i < n; i++) {
             near("sum", i, y[i], z[i] + x[i], 0);
             near("scaled", i, w[i], 0.3f * x[i], 0);
@@ -36,6 +39,28 @@ static void rows_are_scaled_by_their_weight(void **state)
         same("in place", x, y, 7 * c);
         k_scale_rows(NULL, x, weight, x, 0, c);
         same("no rows", x, y, 7 * c);
+    }
+}
+
+/* All eight combinations, in rows with something between them that must stay. */
+static void what_follows_a_product_adds_and_cuts_off(void **state)
+{
+    (void)state;
+    static const int rows = 7, cols[] = {1, 33, 777}, gap = 5;
+    for (int s = 0; s < 8 * COUNT(cols); s++) {
+        const int n = cols[s / 8], ld = n + gap, size = rows * ld;
+        float *c = numbers(size, 0, 1), *before = copy(c, size), *b = numbers(n, 0, 1), *a = numbers(size, 0, 1);
+        const float *bias = s & 1 ? b : NULL, *add = s & 2 ? a : NULL;
+        k_epilogue(NULL, c, ld, bias, add, s & 4, rows, n);
+        for (int i = 0; i < size; i++) {
+            const int j = i % ld;
+            float want = before[i];
+            if (j < n && bias) want += bias[j];
+            if (j < n && add) want += add[i];
+            if (j < n && s & 4 && want < 0) want = 0;
+            near("c", i, c[i], want, 0);
+        }
+        k_epilogue(NULL, c, ld, bias, add, s & 4, 0, n);
     }
 }
 
@@ -334,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fill_scale_and_add_round_once),
         TEST(rows_are_scaled_by_their_weight),
+        TEST(what_follows_a_product_adds_and_cuts_off),
         TEST(relu_passes_gradients_where_its_output_is_positive),
         TEST(gelu_and_its_slope_follow_the_formula),
         TEST(gelu_is_linear_far_from_zero),

@@ -3,7 +3,7 @@
 #include "../src/layers/layer.h"
 #include "on_device.h"
 
-/* ---- layers with parameters ------------------------------------------------------------------------------------- */
+/* ---- layers with parameters ------------------------------------------------------------------------------------ */
 
 /* The samples are a span of a batch of BATCH: numbers indexed by sample of the batch begin at FIRST. */
 enum { BATCH = 9, FIRST = 2, MOST_TENSORS = 2, GAP = 5 };
@@ -26,11 +26,12 @@ static long params_of(struct shape s) { return first_size(s) + (tensors_of(s) > 
 /* What a layer sees at the hook, on the host. */
 struct sight { float *x, *dy, *mean, *rstd; int *id; long ids; };
 
+/* More positive than negative numbers: sums that cancel have wide limits. */
 static struct sight random_sight(struct shape s)
 {
     const long rows = (long)BATCH * s.T, ids = BATCH * (3L * s.T + 1);
-    struct sight v = {.dy = numbers(rows * s.out, 0.1f, 1), .id = array((size_t)ids, sizeof(int)), .ids = ids};
-    v.x = numbers(rows * (s.ops == &layer_layernorm ? s.out : s.in), 0.2f, 1);
+    struct sight v = {.dy = numbers(rows * s.out, 0.5f, 1), .id = array((size_t)ids, sizeof(int)), .ids = ids};
+    v.x = numbers(rows * (s.ops == &layer_layernorm ? s.out : s.in), 0.6f, 1);
     v.mean = numbers(rows, 0.2f, 0.1f);
     v.rstd = numbers(rows, 1.5f, 0.5f);
     for (long i = 0; i < ids; i++) v.id[i] = (int)(next_word() % (unsigned)s.in);
@@ -58,13 +59,13 @@ static void add_row(struct gradients g, struct shape s, struct sight v, int b, i
     const long row = (long)b * s.T + t, at = b * params_of(s);
     const struct ids ids = ids_of(s, v.id);
     for (int o = 0; o < s.out; o++) {
-        const double dy = v.dy[row * s.out + o], x = v.x[row * s.out + o];
+        const double dy = v.dy[row * s.out + o];
         if (s.ops == &layer_embedding)
             add_term(g, at + (long)ids.id[b * ids.stride_b + t * ids.stride_t] * s.out + o, dy, fabs(dy));
-        else if (s.ops == &layer_layernorm)
-            add_term(g, at + o, dy * (x - v.mean[row]) * v.rstd[row],
-                fabs(dy) * (fabs(x) + fabs(v.mean[row])) * v.rstd[row]);
-        else
+        else if (s.ops == &layer_layernorm) {
+            const double x = v.x[row * s.out + o], mean = v.mean[row], rstd = v.rstd[row];
+            add_term(g, at + o, dy * (x - mean) * rstd, fabs(dy) * (fabs(x) + fabs(mean)) * rstd);
+        } else
             for (int i = 0; i < s.in; i++) {
                 const double term = dy * v.x[row * s.in + i];
                 add_term(g, at + (long)o * s.in + i, term, fabs(term));
@@ -210,7 +211,8 @@ static const int samples[] = {0, 1, 3};
 static void linear_layers_agree_with_double_loops(void **state)
 {
     (void)state;
-    static const int size[][3] = {{1, 1, 1}, {1, 7, 33}, {5, 3, 1}, {19, 40, 17}, {131, 5, 9}, {257, 3, 2}}; /* T, I, O */
+    static const int size[][3] = /* T, I, O */
+        {{1, 1, 1}, {1, 7, 33}, {5, 3, 1}, {19, 40, 17}, {131, 5, 9}, {257, 3, 2}};
     for (int i = 0; i < COUNT(size); i++)
         for (int n = 0; n < COUNT(samples); n++)
             for (int bias = 0; bias < 2; bias++)
@@ -233,10 +235,11 @@ static void embeddings_agree_with_double_loops_on_repeated_strided_and_broadcast
     for (int i = 0; i < COUNT(size); i++)
         for (int n = 0; n < COUNT(samples); n++)
             for (int layout = 0; layout < LAYOUTS; layout++)
-                check_shape((struct shape){&layer_embedding, samples[n], size[i][0], size[i][1], size[i][2], false, layout});
+                check_shape((struct shape){
+                    &layer_embedding, samples[n], size[i][0], size[i][1], size[i][2], false, layout});
 }
 
-/* ---- attention ------------------------------------------------------------------------------------------------------ */
+/* ---- attention ------------------------------------------------------------------------------------------------- */
 
 enum { MATRICES = 8 }; /* q, k, v, dout given; out, dq, dk, dv asked for */
 struct attention_pass { struct attention shape; float *q, *k, *v, *dout, *out, *dq, *dk, *dv, *lse; };

@@ -148,7 +148,7 @@ static void rehearse_all(uint64_t seed)
     ledger_rehearse_end();
 }
 
-/* ---- what holds for every program ---------------------------------------------------------------------------------- */
+/* ---- what holds for every program ------------------------------------------------------------------------------ */
 
 static void begin(enum ledger_mode mode, size_t limit, bool same_sizes)
 {
@@ -172,7 +172,7 @@ static size_t peak_sum(void)
 static void blocks_alive_together_never_overlap(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 16; seed++) {
+    for (uint64_t seed = 1; seed <= 12; seed++) {
         begin(LEDGER_REAL, 0, seed % 2);
         rehearse_all(seed);
         assert_true(ledger_commit());
@@ -233,7 +233,7 @@ static void the_peak_knows_its_phase(void **state)
     ledger_close();
 }
 
-/* ---- allocations and limits ------------------------------------------------------------------------------------------ */
+/* ---- allocations and limits ------------------------------------------------------------------------------------ */
 
 static void allocations_are_counted_until_they_are_freed(void **state)
 {

@@ -1,7 +1,7 @@
 /* test_model.c - the passes of every architecture: finite differences of the loss, and what must not change it. */
 #include "random_model.h"
 
-/* ---- a model and room for results, on the device ----------------------------------------------------------------- */
+/* ---- a model and room for results, on the device --------------------------------------------------------------- */
 
 enum { MOST = 5 };
 struct rig {
@@ -96,7 +96,7 @@ static void check_sum(const char *what, const float *got, long P, const struct p
 
 #define FOR_EACH_ARCH(arch) for (int arch = 0; arch < N_ARCHS; arch++, free_arrays(NULL))
 
-/* ---- finite differences ------------------------------------------------------------------------------------------- */
+/* ---- finite differences ---------------------------------------------------------------------------------------- */
 
 /* The change E(h) = (L(w+hr) - L(w-hr))/2h - <g,r> is c h^2 + O(h^4) and a rounding error of at most LOSS_ERROR/h, so
  * that E(2h) - E(h), in which a wrong gradient cancels, is three times the first part of E(h).  Twice that is allowed
@@ -164,33 +164,45 @@ static void keep_off_kinks(struct model *m, float *params)
             params[m->tensor[p].offset + i] = i % 2 ? 5 : -5;
 }
 
+static void check_finite_differences(int arch, double dropout)
+{
+    static const enum arch with_relu[] = {ARCH_POSTLN};
+    struct rig r = rig_open(arch);
+    const struct batch_wish wish = {.n = 3, .T = 7, .fill = 1, .position = STRIDED};
+    const struct batch x = random_batch(&r.m->shape, wish);
+    r.m->dropout = (struct dropout){dropout, 3, 1}; /* the same masks in all passes */
+    rehearse(&r, &x, 1);
+    float *params = fetch(r.m->params, r.P);
+    for (int i = 0; i < COUNT(with_relu); i++)
+        if (with_relu[i] == (enum arch)arch)
+            keep_off_kinks(r.m, params);
+    device_copy_in(r.m->params, params, (size_t)r.P * sizeof *params);
+    const struct point at = {&r, &x, params, gradient(&r, &x, NULL)};
+    for (int p = 0; p < r.m->n_tensors; p++) check_tensor(&at, &r.m->tensor[p]);
+    rig_close(&r);
+}
+
 static void gradients_are_finite_differences_of_the_loss(void **state)
 {
     (void)state;
-    static const enum arch with_relu[] = {ARCH_POSTLN};
-    FOR_EACH_ARCH(arch) {
-        struct rig r = rig_open(arch);
-        const struct batch x = random_batch(&r.m->shape, (struct batch_wish){.n = 3, .T = 7, .fill = 1, .position = STRIDED});
-        rehearse(&r, &x, 1);
-        float *params = fetch(r.m->params, r.P);
-        for (int i = 0; i < COUNT(with_relu); i++)
-            if (with_relu[i] == (enum arch)arch)
-                keep_off_kinks(r.m, params);
-        device_copy_in(r.m->params, params, (size_t)r.P * sizeof *params);
-        const struct point at = {&r, &x, params, gradient(&r, &x, NULL)};
-        for (int p = 0; p < r.m->n_tensors; p++) check_tensor(&at, &r.m->tensor[p]);
-        rig_close(&r);
-    }
+    FOR_EACH_ARCH(arch) check_finite_differences(arch, 0);
 }
 
-/* ---- sums over samples ----------------------------------------------------------------------------------------------- */
+static void so_they_are_with_dropout(void **state)
+{
+    (void)state;
+    FOR_EACH_ARCH(arch) check_finite_differences(arch, 0.3);
+}
+
+/* ---- sums over samples ----------------------------------------------------------------------------------------- */
 
 static void the_gradient_of_a_weighted_loss_is_the_weighted_sum_of_gradients(void **state)
 {
     (void)state;
     FOR_EACH_ARCH(arch) {
         struct rig r = rig_open(arch);
-        const struct batch x = random_batch(&r.m->shape, (struct batch_wish){.n = MOST, .T = 9, .fill = 2, .token = STRIDED});
+        const struct batch_wish wish = {.n = MOST, .T = 9, .fill = 2, .token = STRIDED};
+        const struct batch x = random_batch(&r.m->shape, wish);
         rehearse(&r, &x, 1);
         const float *weight = fetch(r.weight, MOST);
         struct part weighted[MOST], plain[MOST];
@@ -252,7 +264,7 @@ static void an_empty_batch_has_no_gradient(void **state)
     }
 }
 
-/* ---- what does not count --------------------------------------------------------------------------------------------- */
+/* ---- what does not count --------------------------------------------------------------------------------------- */
 
 /* One sample of random tokens, with targets but for position 2, padded with `padding` to T. */
 enum { LENGTH = 6, PADDED = 13 };
@@ -283,8 +295,9 @@ static struct batch batch_of(const struct sample *s, int n, int T, int padding)
         length[b] = s[b].length;
         loss_scale[b] = s[b].targets ? 1.0f / (float)s[b].targets : 0;
     }
-    return (struct batch){.n = n, .T = T, .token = {send(token, (long)n * T), T, 1}, .position = {send(position, T), 0, 1},
-        .target = send(target, (long)n * T), .length = send(length, n), .loss_scale = send(loss_scale, n)};
+    return (struct batch){.n = n, .T = T, .token = {send(token, (long)n * T), T, 1},
+        .position = {send(position, T), 0, 1}, .target = send(target, (long)n * T), .length = send(length, n),
+        .loss_scale = send(loss_scale, n)};
 }
 
 static void padding_changes_nothing_of_a_sample(void **state)
@@ -313,7 +326,8 @@ static void a_token_without_a_target_adds_no_loss(void **state)
         struct sample s = random_sample(r.m, true), only = s, rest = s;
         for (int t = 0; t < LENGTH; t++) (t == 4 ? &rest : &only)->target[t] = -1;
         only.targets = 1, rest.targets = s.targets - 1;
-        const struct batch x[] = {batch_of(&s, 1, LENGTH, 0), batch_of(&only, 1, LENGTH, 0), batch_of(&rest, 1, LENGTH, 0)};
+        const struct batch x[] = {
+            batch_of(&s, 1, LENGTH, 0), batch_of(&only, 1, LENGTH, 0), batch_of(&rest, 1, LENGTH, 0)};
         rehearse(&r, x, COUNT(x));
         double loss[3];
         const float *g[3];
@@ -349,14 +363,15 @@ static void a_sample_without_a_target_adds_nothing(void **state)
     }
 }
 
-/* ---- the list of parameters -------------------------------------------------------------------------------------------- */
+/* ---- the list of parameters ------------------------------------------------------------------------------------ */
 
 static void parameters_fill_the_flat_vector_without_gaps(void **state)
 {
     (void)state;
     for (int arch = 0; arch < N_ARCHS; arch++)
         for (int layers = 1; layers <= 3; layers++) {
-            const struct model_shape shape = {(enum arch)arch, random_int(1, 50), 5 * layers, layers, 5, random_int(1, 9)};
+            const struct model_shape shape = {
+                (enum arch)arch, random_int(1, 50), 5 * layers, layers, 5, random_int(1, 9)};
             ledger_open(LEDGER_DRY, 0);
             struct model *m = model_create(&shape);
             long next = 0;
@@ -404,6 +419,7 @@ int main(void)
     open_strict_device(1);
     const struct CMUnitTest tests[] = {
         TEST(gradients_are_finite_differences_of_the_loss),
+        TEST(so_they_are_with_dropout),
         TEST(the_gradient_of_a_weighted_loss_is_the_weighted_sum_of_gradients),
         TEST(the_loss_comes_with_a_gradient_or_alone),
         TEST(a_second_backward_pass_finds_what_the_first_found),

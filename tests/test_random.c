@@ -1,4 +1,4 @@
-/* test_random.c - Philox, normals and sign projections.
+/* test_random.c - Philox, normals, dropout and sign projections.
  *
  * Seeds are fixed, so a test passes always or never.  Limits of statistics are SIGMAS standard deviations of the
  * statistic's own sampling error, which a correct generator exceeds once in 150000 seeds. */
@@ -279,6 +279,30 @@ static void elements_past_the_counter_are_refused(void **state)
     assert_int_not_equal(k_project_noise(NULL, noise, signs, (4L << 32) - 3, part, 4), 0);
 }
 
+/* ---- dropout ---------------------------------------------------------------------------------------------------- */
+
+/* From any first element, whole and in place, an element follows its own word. */
+static void dropout_drops_the_elements_of_small_words(void **state)
+{
+    (void)state;
+    enum { n = 5003 };
+    const float p = 0.25f;
+    for (long first = 0; first < 8; first++) {
+        float *x = normals(noise, 0, n), y[n];
+        assert_int_equal(k_dropout(NULL, x, y, signs, p, first, n), 0);
+        for (long i = 0; i < n; i++) {
+            uint32_t word[4];
+            k_philox(signs, (uint32_t)((first + i) / 4), word);
+            at_most("dropout", y[i] - (word[(first + i) % 4] < 1u << 30 ? 0.0f : x[i] * (1 / (1 - p))), 0);
+        }
+        assert_int_equal(k_dropout(NULL, x, x, signs, p, first, n), 0);
+        assert_memory_equal(x, y, sizeof y);
+        assert_int_equal(k_dropout(NULL, x, x, signs, p, first, 0), 0);
+        assert_memory_equal(x, y, sizeof y);
+        free(x);
+    }
+}
+
 /* ---- sign projections ----------------------------------------------------------------------------------------- */
 
 static int sign(long element, int k)
@@ -357,6 +381,7 @@ int main(void)
         cmocka_unit_test(single_elements_give_the_same_noise),
         cmocka_unit_test(noise_is_scaled_added_and_stays_in_bounds),
         cmocka_unit_test(elements_past_the_counter_are_refused),
+        cmocka_unit_test(dropout_drops_the_elements_of_small_words),
         cmocka_unit_test(projections_are_sums_of_signed_elements),
         cmocka_unit_test(signs_are_balanced_and_pairwise_independent),
         cmocka_unit_test(projected_noise_is_the_projection_of_the_noise),

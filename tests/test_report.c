@@ -3,6 +3,7 @@
 
 #include "../src/base/log.h"
 #include "../src/records/format_doc.h"
+#include "../src/bench/report_command.h"
 #include "../src/records/report.h"
 #include "../src/records/store.h"
 

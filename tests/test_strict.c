@@ -1,4 +1,4 @@
-/* test_strict.c - mistakes that must not go unnoticed: steps that depart from their rehearsal, memory that is not there. */
+/* test_strict.c - mistakes that must not go unnoticed: steps that depart from their rehearsal, memory misused. */
 #include "../src/base/log.h"
 #include "on_device.h"
 
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- departures from the rehearsal ------------------------------------------------------------------------------------ */
+/* ---- departures from the rehearsal ----------------------------------------------------------------------------- */
 
 /* Runs `mistake` in another process: it must end with one line and EXIT_ENVIRONMENT. */
 static void assert_stops(const char *name, void (*mistake)(void))
@@ -107,7 +107,7 @@ static void a_departure_from_the_rehearsal_stops_the_program(void **state)
     STOPS(keeps_a_block);
 }
 
-/* ---- the strict device -------------------------------------------------------------------------------------------------- */
+/* ---- the strict device ----------------------------------------------------------------------------------------- */
 
 static void the_host_cannot_touch_device_memory(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* ---- the loop --------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 enum { MOST = 5 };
 static char who[96]; /* is at work: trainer, clipping, architecture */
@@ -93,7 +93,7 @@ static void check_clipped_sum(const struct model *m, const struct truth *t, enum
         fail_msg("%s: the clipped sum of length %.3g is off by %.3g", who, size, sqrt(sq));
 }
 
-/* ---- a trainer on a random batch ---------------------------------------------------------------------------------- */
+/* ---- a trainer on a random batch ------------------------------------------------------------------------------- */
 
 struct rig {
     struct model *m;
@@ -117,9 +117,8 @@ struct rig_wish {
 
 static struct trainer_config config_of(const struct rig_wish *w)
 {
-    const int n = w->batch.n ? w->batch.n : 1;
-    return (struct trainer_config){.clipping = w->clipping, .batch_size = n,
-        .physical_batch_size = w->physical ? w->physical : n, .max_grad_norm = 1,
+    return (struct trainer_config){.clipping = w->clipping, .batch_size = w->batch.n,
+        .physical_batch_size = w->physical ? w->physical : w->batch.n, .max_grad_norm = 1,
         .noise_multiplier = w->noise_multiplier, .expected_batch_size = 3, .norm_mode = w->norm_mode,
         .optimizer = {w->optimizer, 0.1, 0.9, 0.8, 0.9, 1e-3, 0.2}, .dropout = w->dropout, .seed = 5};
 }
@@ -189,7 +188,7 @@ static struct model_shape small_shape(enum arch arch)
     return (struct model_shape){arch, .vocab = 9, .dim = 6, .layers = 1, .heads = 2, .max_seq = 11};
 }
 
-/* ---- the clipped sum ------------------------------------------------------------------------------------------------ */
+/* ---- the clipped sum ------------------------------------------------------------------------------------------- */
 
 /* Norms, coefficients and sums are computed in fp32 from gradients that other GEMMs may have formed: of sums of some
  * hundred products with u = 6e-8 each, whose errors add up like a random walk, and through some layers. */
@@ -226,7 +225,8 @@ static double threshold(const struct truth *t, enum clipped clipped)
 
 static void random_shapes(struct pairing p)
 {
-    static const enum clipped clipped[] = {SOME_CLIPPED, ALL_CLIPPED, NONE_CLIPPED, SOME_CLIPPED};
+    static const enum clipped clipped[] =
+        {SOME_CLIPPED, ALL_CLIPPED, NONE_CLIPPED, SOME_CLIPPED, SOME_CLIPPED};
     for (int number = 0; number < COUNT(clipped); number++) {
         const int heads = random_int(1, 3), T = random_int(1, 23);
         const struct rig_wish wish = {p.ops, p.clipping,
@@ -289,7 +289,8 @@ static void physical_batches_make_one_logical_batch(void **state)
 
 static void empty(struct pairing p)
 {
-    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {2, 8, 0, CONTIGUOUS, BROADCAST}, .physical = 0};
+    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {2, 8, 0, CONTIGUOUS, BROADCAST},
+        .physical = 0};
     struct rig *r = rig_open(&wish);
     const struct batch none = batch_slice(&r->x, 0, 0);
     trainer_clipped_sum(r->t, &none, NULL, NULL);
@@ -303,7 +304,7 @@ static void an_empty_batch_adds_nothing(void **state)
     for_each_pairing(empty);
 }
 
-/* ---- what one sample may do ----------------------------------------------------------------------------------------- */
+/* ---- what one sample may do ------------------------------------------------------------------------------------ */
 
 static double sum_length(const struct rig *r)
 {
@@ -390,7 +391,7 @@ static void the_threshold_means_nothing_to_standard(void **state)
     rig_close();
 }
 
-/* ---- the step ---------------------------------------------------------------------------------------------------------- */
+/* ---- the step -------------------------------------------------------------------------------------------------- */
 
 /* The weights after the first step from w, in double; g: what the optimizer gets. */
 static double stepped(const struct optimizer_config *c, double w, double g)

@@ -109,12 +109,24 @@ struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *b
     return send_batch(buffer, n);
 }
 
+/* The next record with a token to predict, from *record on; returns its length, 1 if there is none. */
+static int next_with_target(const struct dataset *dataset, long *record, int *token)
+{
+    int length = 1;
+    while (length == 1 && *record < dataset_records(dataset))
+        length = dataset_record(dataset, (*record)++, token);
+    return length;
+}
+
 struct batch dataset_batch_with_repeats(const struct dataset *dataset, struct batch_buffer *buffer, int n)
 {
+    long record = 0;
     CHECK(n >= 1 && n <= buffer->capacity);
+    memset(buffer->on_host.token, 0, (size_t)n * (size_t)buffer->T * sizeof(int));
     for (int b = 0; b < n; b++) {
         int *token = buffer->on_host.token + (size_t)b * (size_t)buffer->T;
-        const int length = dataset_record(dataset, b, token);
+        const bool has_record = b == 0 || b == n - 1;
+        const int length = has_record ? next_with_target(dataset, &record, token) : 1;
         for (int t = (length + 1) / 2; b == n - 1 && t < length; t++)
             token[t] = token[t - (length + 1) / 2];
         finish_sample(buffer, b, length);

@@ -13,18 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SMALL_SHARE 1e-3 /* tensors with less than this share of the whole are compared with the whole */
-
 struct case_result {
     const char *trainer, *clipping;
     double loss_rel_err, norm_rel_err, grad_rel_err;
     enum verdict verdict;
 };
-
-static double worse(double a, double b)
-{
-    return a >= b ? a : b >= a ? b : NAN;
-}
 
 /* ---- errors -------------------------------------------------------------------------------------------------- */
 
@@ -32,7 +25,7 @@ static double loss_error(const struct golden_case *g, const float *loss)
 {
     double err = 0.0;
     for (int b = 0; b < g->B; b++)
-        err = worse(err, fabs(loss[b] - g->loss[b]) / fabs(g->loss[b]));
+        err = worse_of(err, fabs(loss[b] - g->loss[b]) / fabs(g->loss[b]));
     return err;
 }
 
@@ -41,12 +34,12 @@ static double norm_error(const struct golden_case *g, const float *sq)
     double err = 0.0;
     for (int b = 0; b < g->B; b++) {
         double total = 0.0;
-        for (int p = 0; p < g->n_tensors; p++)
-            total += g->norm[(long)p * g->B + b] * g->norm[(long)p * g->B + b];
         for (int p = 0; p < g->n_tensors; p++) {
-            const double ref = g->norm[(long)p * g->B + b];
-            err = worse(err, fabs(sqrt(sq[(long)p * g->B + b]) - ref) / fmax(ref, SMALL_SHARE * sqrt(total)));
+            const double ref = g->norm[(long)p * g->B + b], found = sq[(long)p * g->B + b];
+            err = worse_of(err, fabs(sqrt(found) - ref) / fmax(ref, SMALL_SHARE * g->norm_total[b]));
+            total += found;
         }
+        err = worse_of(err, fabs(sqrt(total) - g->norm_total[b]) / g->norm_total[b]);
     }
     return err;
 }
@@ -68,7 +61,7 @@ static double grad_error(const struct model *m, const float *sum, const double *
         double sq = 0.0;
         for (long i = t->offset; i < t->offset + t->size; i++)
             sq += (sum[i] - ref[i]) * (sum[i] - ref[i]);
-        err = worse(err, sqrt(sq) / fmax(length_of(ref + t->offset, t->size), floor));
+        err = worse_of(err, sqrt(sq) / fmax(length_of(ref + t->offset, t->size), floor));
     }
     return err;
 }
@@ -111,7 +104,7 @@ static void compare(const struct rig *rig, const struct golden_case *g, struct c
     r->loss_rel_err = loss_error(g, loss);
     r->norm_rel_err = norm_error(g, sq);
     r->grad_rel_err = grad_error(rig->model, sum, g->sum[t->config.clipping]);
-    r->verdict = verdict_of(worse(worse(r->loss_rel_err, r->norm_rel_err), r->grad_rel_err));
+    r->verdict = verdict_of(worse_of(worse_of(r->loss_rel_err, r->norm_rel_err), r->grad_rel_err));
     free(loss);
     free(sq);
     free(sum);

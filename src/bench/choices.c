@@ -17,7 +17,6 @@ static const struct {
     {"precision", "tf32"},
     {"precision", "bf16"},
     {"precision", "fp16"},
-    {"device", "cuda"},
     {"noise_placement", "shares"},
     {"noise_placement", "sharded"},
     {"sampling", "poisson"},

@@ -131,7 +131,8 @@ static void finish_measured(struct sweep *s, struct point *p, struct record *rec
 
 static struct task task_of(const struct sweep *s, const struct point *p)
 {
-    return (struct task){*p->config, s->threads, s->options->timeout_s, s->options->verbose};
+    return (struct task){.config = *p->config, .threads = s->threads, .timeout_s = s->options->timeout_s,
+        .verbose = s->options->verbose};
 }
 
 static uint64_t busy_neighbours(const struct sweep *s, int rank)

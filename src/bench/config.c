@@ -211,6 +211,9 @@ static bool resolve_model(struct config *config, char *error, size_t bytes)
     FROM_PRESET(heads);
     FROM_PRESET(vocab);
     FROM_PRESET(max_seq);
+    if (config->vocab < 2)
+        REFUSE("--vocab %llu: with a single token there is nothing to predict; choose 2 or more",
+               (unsigned long long)config->vocab);
     struct model_shape shape;
     config_model_shape(config, &shape);
     const char *why = model_shape_error(&shape);

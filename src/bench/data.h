@@ -33,8 +33,9 @@ struct batch batch_buffer_view(const struct batch_buffer *, int n); /* whatever 
  * gets the unpadded input tokens. */
 struct batch dataset_batch(const struct dataset *, struct batch_buffer *, uint64_t seed, uint32_t step, int n,
                            uint64_t *valid_tokens);
-/* For verification: records 0 .. n-1, of which the last repeats the tokens of its first half in its second, so that
- * repeated ids are met whatever the vocabulary. */
+/* For verification: samples 0 and n-1 are the first two records that have a token to predict, the samples between
+ * have none.  The last repeats the tokens of its first half in its second, so that repeated ids are met whatever the
+ * vocabulary. */
 struct batch dataset_batch_with_repeats(const struct dataset *, struct batch_buffer *, int n);
 /* The same from given tokens: token (n,T), length (n) valid tokens of each. */
 struct batch batch_from_tokens(struct batch_buffer *, const int *token, const int *length, int n);

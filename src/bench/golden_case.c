@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_PARAMS = 1 << 26 }; /* a damaged attribute must not ask for all the memory there is */
+
 /* The folder of a clipping's sums in the file. */
 static const char *folder_of(enum clipping clipping)
 {
@@ -60,6 +62,8 @@ static const char *read_shape(struct golden_case *g, struct golden_file *f)
     const char *impossible = model_shape_error(&g->shape);
     if (impossible)
         return impossible;
+    if (model_shape_params(&g->shape) > MOST_PARAMS)
+        return "the sizes are those of more than 2^26 parameters: no golden model is that large";
     if (ffn_dim != 4 * g->shape.dim || kv_heads != g->shape.heads)
         return "only ffn_dim = 4 dim and kv_heads = heads exist";
     if (g->B < 1 || g->T < 2 || g->T > g->shape.max_seq || !(g->max_grad_norm > 0.0))
@@ -109,6 +113,8 @@ static void read_numbers(struct golden_case *g, struct golden_file *f, const str
         snprintf(name, sizeof name, "norm/%s", m->tensor[p].name);
         golden_array(f, name, 1, g->B, g->norm + (long)p * g->B);
     }
+    g->norm_total = memory_get((size_t)g->B * sizeof(double));
+    golden_array(f, "norm_total", 1, g->B, g->norm_total);
     double *params = memory_get(P * sizeof *params);
     read_vector(f, m, "params", params);
     g->params = memory_get(P * sizeof *g->params);
@@ -121,23 +127,6 @@ static void read_numbers(struct golden_case *g, struct golden_file *f, const str
     }
     for (size_t i = 0; i < P; i++)
         g->sum[CLIPPING_NONE][i] *= g->B;
-}
-
-/* norm_total must be what the norms of the tensors say. */
-static const char *compare_totals(const struct golden_case *g, struct golden_file *f)
-{
-    double *total = memory_get((size_t)g->B * sizeof *total);
-    const char *why = NULL;
-    golden_array(f, "norm_total", 1, g->B, total);
-    for (int b = 0; b < g->B && !golden_error(f); b++) {
-        double sq = 0.0;
-        for (int p = 0; p < g->n_tensors; p++)
-            sq += g->norm[(long)p * g->B + b] * g->norm[(long)p * g->B + b];
-        if (!(fabs(total[b] - sqrt(sq)) <= 1e-9 * sqrt(sq)))
-            why = "norm_total contradicts the norms of the tensors: the file was changed";
-    }
-    free(total);
-    return why;
 }
 
 static const char *read_all(struct golden_case *g, struct golden_file *f)
@@ -153,7 +142,7 @@ static const char *read_all(struct golden_case *g, struct golden_file *f)
     read_numbers(g, f, m);
     model_free(m);
     ledger_close();
-    return golden_error(f) ? NULL : compare_totals(g, f);
+    return NULL;
 }
 
 bool golden_case_read(struct golden_case *g, const char *path, char *error, size_t error_bytes)
@@ -177,6 +166,7 @@ void golden_case_free(struct golden_case *g)
     free(g->params);
     free(g->loss);
     free(g->norm);
+    free(g->norm_total);
     for (int c = 0; c < N_CLIPPINGS; c++)
         free(g->sum[c]);
 }

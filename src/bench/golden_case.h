@@ -11,7 +11,7 @@ struct golden_case {
     double max_grad_norm;            /* R */
     int *token, *length;             /* (B,T), (B) = T */
     float *params;                   /* (P) */
-    double *loss, *norm;             /* (B), (tensors, B) */
+    double *loss, *norm, *norm_total; /* (B), (tensors, B), (B) */
     double *sum[N_CLIPPINGS];        /* (P): clipped sums; none: the mean times B */
 };
 

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -27,7 +28,7 @@ static void add_program(cJSON *info)
 {
     cJSON *program = cJSON_AddObjectToObject(info, "program");
     cJSON_AddStringToObject(program, "version", DPSWEEP_VERSION);
-    cJSON_AddStringToObject(program, "built for", DPSWEEP_DEVICE);
+    cJSON_AddStringToObject(program, "built_for", DPSWEEP_DEVICE);
     cJSON_AddStringToObject(program, "commit", DPSWEEP_GIT_COMMIT);
     cJSON_AddStringToObject(program, "compiler", DPSWEEP_COMPILER);
 }
@@ -45,15 +46,14 @@ static void add_libraries(cJSON *info, const struct device_info *device)
 
 static void add_machine(cJSON *info, const struct device_info *device)
 {
-    char host[128] = "", memory[32];
+    char host[128] = "";
     cJSON *machine = cJSON_AddObjectToObject(info, "machine");
     gethostname(host, sizeof host - 1);
     cJSON_AddStringToObject(machine, "host", host);
     cJSON_AddStringToObject(machine, "device", device->name);
-    text_from_bytes((double)device->memory_bytes, memory, sizeof memory);
-    cJSON_AddStringToObject(machine, "device memory", memory);
-    text_from_bytes((double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE), memory, sizeof memory);
-    cJSON_AddStringToObject(machine, "memory", memory);
+    cJSON_AddNumberToObject(machine, "device_memory_bytes", (double)device->memory_bytes);
+    const double memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
+    cJSON_AddNumberToObject(machine, "memory_bytes", memory_bytes);
     cJSON_AddNumberToObject(machine, "cores", cores_allowed());
 }
 
@@ -101,6 +101,28 @@ static void print_value(const cJSON *value)
         }
 }
 
+/* "device_memory_bytes" is "device memory" for people, and its number "23.5 GiB". */
+static void print_item(const cJSON *item)
+{
+    static const char suffix[] = "_bytes";
+    char name[64], size[32];
+    snprintf(name, sizeof name, "%s", item->string);
+    char *unit = strstr(name, suffix);
+    const bool is_size = cJSON_IsNumber(item) && unit && !unit[strlen(suffix)];
+    if (is_size)
+        *unit = '\0';
+    for (char *c = name; (c = strchr(c, '_'));)
+        *c = ' ';
+    printf("  %-18s  ", name);
+    if (is_size) {
+        text_from_bytes(item->valuedouble, size, sizeof size);
+        printf("%s", size);
+    } else {
+        print_value(item);
+    }
+    printf("\n");
+}
+
 static void print_text(const cJSON *info)
 {
     const cJSON *part, *item;
@@ -113,19 +135,26 @@ static void print_text(const cJSON *info)
             continue;
         }
         printf("\n");
-        cJSON_ArrayForEach(item, part) {
-            printf("  %-18s  ", item->string);
-            print_value(item);
-            printf("\n");
-        }
+        cJSON_ArrayForEach(item, part)
+            print_item(item);
     }
+}
+
+/* A machine without a GPU can still say what it has; the reason stands in the place of the GPU's name. */
+static void describe_device(struct device_info *device)
+{
+    const char *absent = device_absent();
+    if (!absent)
+        device_open(0);
+    device_describe(device);
+    if (absent)
+        snprintf(device->name, sizeof device->name, "none: %s", absent);
 }
 
 static void print_info(bool json)
 {
     struct device_info device;
-    device_open(0);
-    device_describe(&device);
+    describe_device(&device);
     cJSON *info = cJSON_CreateObject();
     add_program(info);
     add_libraries(info, &device);
@@ -143,6 +172,16 @@ static void print_info(bool json)
     device_close();
 }
 
+static void print_gpus(void)
+{
+    char line[256];
+    const char *absent = device_absent();
+    if (absent)
+        die(EXIT_ENVIRONMENT, "%s", absent);
+    for (int i = 0; device_gpu(i, line, sizeof line); i++)
+        puts(line);
+}
+
 int info_main(int argc, char **argv)
 {
     struct options options = {0};
@@ -151,6 +190,8 @@ int info_main(int argc, char **argv)
         return code;
     if (options.results_format)
         results_format_write(stdout);
+    else if (options.gpus)
+        print_gpus();
     else if (options.options_doc)
         help_markdown(stdout);
     else

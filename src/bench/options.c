@@ -13,6 +13,7 @@
 
 /* Codes that getopt_long returns: letters, then rows of option_table, then fields of a configuration. */
 enum { CODE_OPTION = 1000, CODE_FIELD = 2000, MOST_OPTIONS = 64 };
+enum { MOST_THREADS = 4096 }; /* with many more, the OpenMP runtime dies without a word */
 
 struct parser {
     const struct command_row *command;
@@ -117,8 +118,8 @@ static bool set_option(struct parser *parser, int i, const char *text)
         *(const char **)place = text;
         break;
     case OPTION_U64:
-        if (!text_to_u64(text, place) || *(uint64_t *)place > 1 << 20)
-            REFUSE("--%s: '%s' is not a possible whole number (0 to %d)", row->name, text, 1 << 20);
+        if (!text_to_u64(text, place) || *(uint64_t *)place > MOST_THREADS)
+            REFUSE("--%s: '%s' is not a possible whole number (0 to %d)", row->name, text, MOST_THREADS);
         break;
     case OPTION_SECONDS:
         if (!text_to_seconds(text, place))
@@ -178,8 +179,12 @@ static bool check_together(struct parser *parser)
         REFUSE("%s takes one file: dpsweep %s %s", command->name, command->name, command->usage);
     if (command->command == COMMAND_CHECK && !options->golden)
         REFUSE("check needs a reference: --golden FILE.h5");
-    if (command->command == COMMAND_SWEEP && !options->output == !options->no_output)
+    if (command->command == COMMAND_SWEEP && !options->output && !options->no_output)
         REFUSE("sweep: say where the results go, -o FILE.h5, or --no-output to print them only");
+    if (options->output && options->no_output)
+        REFUSE("--output and --no-output contradict each other; choose one");
+    if (options->json && options->format && strcmp(options->format, "json") != 0)
+        REFUSE("--json and --format %s contradict each other; choose one", options->format);
     if (options->resume && options->overwrite)
         REFUSE("--resume and --overwrite contradict each other; choose one");
     if ((options->resume || options->overwrite) && !options->output)

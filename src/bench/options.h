@@ -10,12 +10,12 @@
 struct options {
     const char *output;              /* -o FILE.h5; NULL: results are only printed */
     bool no_output;                  /* sweep: asked for that */
-    bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip;
+    bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip, share_gpu;
     double timeout_s, time_limit_s;  /* 0: none */
     uint64_t threads;                /* 0: cores / ranks on the host */
     const char *golden;              /* check */
     const char *format;              /* report */
-    bool results_format, options_doc; /* info */
+    bool results_format, options_doc, gpus; /* info */
     uint64_t result_fd;              /* worker: where the record goes */
     const char **file;               /* what is not an option; borrowed from argv */
     int n_files;
@@ -26,6 +26,6 @@ struct options {
 int options_parse(const char *command, int argc, char **argv, struct options *, struct sweep_points *);
 
 /* --mode=single|profile|test --trainer NAME --model-size SIZE of the original script, rewritten as a command of ours;
- * anything else is left unchanged.  The rewritten list lives as long as the program. */
-void options_translate_original(int *argc, char ***argv);
+ * anything else is left unchanged.  The rewritten list lives as long as the program.  Not NULL: why it cannot be. */
+const char *options_translate_original(int *argc, char ***argv);
 #endif

@@ -40,6 +40,14 @@ static int find_option(int argc, char **argv, const char *name)
     return 0;
 }
 
+static bool names_output(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], "-o", 2) == 0 || is_option(argv[i], "--output"))
+            return true;
+    return false;
+}
+
 /* What the original did where its command line said nothing. */
 static void add_unless_given(struct list *list, int argc, char **argv, const char *name, const char *value)
 {
@@ -51,8 +59,6 @@ static void add_unless_given(struct list *list, int argc, char **argv, const cha
 
 static void add_profile(struct list *list, int argc, char **argv)
 {
-    if (!find_option(argc, argv, "--output") && !find_option(argc, argv, "-o"))
-        die(EXIT_USAGE, "--mode=profile measures for long: say with -o FILE.h5 where its results go");
     list_add(list, "sweep");
     add_unless_given(list, argc, argv, "--trainer", "standard,dpsgd,ghost,fastclip");
     add_unless_given(list, argc, argv, "--batch-size", "4,8");
@@ -72,7 +78,7 @@ static void add_test(struct list *list, int argc, char **argv)
     add_unless_given(list, argc, argv, "--wait-steps", "0");
     add_unless_given(list, argc, argv, "--warmup-steps", "0");
     add_unless_given(list, argc, argv, "--active-steps", "1");
-    if (!find_option(argc, argv, "--output") && !find_option(argc, argv, "-o"))
+    if (!names_output(argc, argv))
         list_add(list, "--no-output");
 }
 
@@ -94,24 +100,28 @@ static void add_rest(struct list *list, int argc, char **argv, int mode)
 
 static struct list rewritten; /* lives as long as the program, as argv does */
 
-void options_translate_original(int *argc, char ***argv)
+const char *options_translate_original(int *argc, char ***argv)
 {
+    static char error[256];
     int mode = find_option(*argc, *argv, "--mode");
     if (!mode)
-        return;
+        return NULL;
     const char *equals = strchr((*argv)[mode], '='), *next = mode + 1 < *argc ? (*argv)[mode + 1] : "";
     const char *name = equals ? equals + 1 : next;
     rewritten = (struct list){0};
     list_add(&rewritten, (*argv)[0]);
     if (strcmp(name, "single") == 0)
         list_add(&rewritten, "run");
+    else if (strcmp(name, "profile") == 0 && !names_output(*argc, *argv))
+        return "--mode=profile measures for long: say with -o FILE.h5 where its results go";
     else if (strcmp(name, "profile") == 0)
         add_profile(&rewritten, *argc, *argv);
     else if (strcmp(name, "test") == 0)
         add_test(&rewritten, *argc, *argv);
     else
-        die(EXIT_USAGE, "--mode: '%s' is not one of single, profile, test", name);
+        return snprintf(error, sizeof error, "--mode: '%s' is not one of single, profile, test", name), error;
     add_rest(&rewritten, *argc, *argv, mode);
     *argc = rewritten.n;
     *argv = rewritten.item;
+    return NULL;
 }

@@ -57,9 +57,16 @@ void output_result(struct output *o, const struct record *record)
     journal_commit(o->journal);
 }
 
+void output_ended(struct output *o)
+{
+    o->in_memory.ended = true;
+    if (o->journal)
+        journal_ended(o->journal);
+}
+
 static void read_memory(const struct output *o, struct sweep_state *state)
 {
-    *state = (struct sweep_state){.header = *o->header, .ended = true};
+    *state = (struct sweep_state){.header = *o->header, .ended = o->in_memory.ended};
     state->header.command_line = strdup(o->header->command_line);
     state->header.config_text = strdup(o->header->config_text);
     for (size_t i = 0; i < o->in_memory.n_records; i++)

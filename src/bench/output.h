@@ -10,7 +10,7 @@ struct output {
     const struct sweep_header *header;  /* borrowed */
     char journal_path[4096];
     struct journal *journal;
-    struct sweep_state in_memory;       /* without a journal: records */
+    struct sweep_state in_memory;       /* without a journal: records, ended */
     double last_publish_s, publish_took_s;
 };
 
@@ -20,6 +20,7 @@ void output_close(struct output *);
 
 void output_started(struct output *, const char *config_sha256, uint64_t attempt, int rank);
 void output_result(struct output *, const struct record *);  /* on the disk when this returns, if that can be */
+void output_ended(struct output *);                          /* the sweep is complete */
 
 /* All records so far; the caller ends with sweep_state_clear.  A journal that cannot be read ends the sweep. */
 void output_read(const struct output *, struct sweep_state *);

@@ -9,6 +9,8 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+enum { LINE_COLUMNS = 100 };
+
 /* Bytes of each kind at the peak, in the order of the kinds. */
 static void kind_bytes(const struct record *record, uint64_t bytes[N_MEMORY_KINDS])
 {
@@ -18,8 +20,8 @@ static void kind_bytes(const struct record *record, uint64_t bytes[N_MEMORY_KIND
 
 static void print_heading(void)
 {
-    printf("%-12s %-18s %-9s %6s %8s %6s %10s %11s %11s  %s\n", "model", "trainer", "clipping", "batch", "physical",
-           "seq", "parameters", "GFLOP/step", "peak MiB", "in");
+    printf("%-11s %-16s %-9s %9s %5s %10s %10s %9s  %s\n", "model", "trainer", "clipping", "batch", "seq", "parameters",
+           "GFLOP/step", "peak MiB", "in");
 }
 
 static void print_limit(const struct record *record)
@@ -32,23 +34,38 @@ static void print_limit(const struct record *record)
     printf(peak > limit ? "    does not fit: %s too much\n" : "    fits: %s to spare\n", difference);
 }
 
+/* What rounds to nothing is left out. */
+static void print_kinds(const struct record *record)
+{
+    uint64_t bytes[N_MEMORY_KINDS];
+    char text[64];
+    int column = printf("    MiB:");
+    bool is_first = true;
+    kind_bytes(record, bytes);
+    for (int k = 0; k < N_MEMORY_KINDS; k++) {
+        if (bytes[k] < 0x1p20 / 200)
+            continue;
+        const int n = snprintf(text, sizeof text, " %s %.2f", memory_kind_name[k], 0x1p-20 * (double)bytes[k]);
+        column += is_first ? 0 : printf(",");
+        if (column + n >= LINE_COLUMNS)
+            column = printf("\n        ") - 1;
+        column += printf("%s", text);
+        is_first = false;
+    }
+    printf("\n");
+}
+
 static void print_record(const struct record *record)
 {
     const struct config *config = &record->config;
-    uint64_t bytes[N_MEMORY_KINDS];
-    const char *comma = "";
-    printf("%-12s %-18s %-9s %6llu %8llu %6llu %10llu %11.3f %11.2f  %s\n", config->model, config->trainer,
-           config->clipping, (unsigned long long)config->batch_size, (unsigned long long)config->physical_batch_size,
-           (unsigned long long)config->seq_len, (unsigned long long)record->n_params, 1e-9 * record->flops,
+    char batch[48];
+    snprintf(batch, sizeof batch, "%llu", (unsigned long long)config->batch_size);
+    if (config->physical_batch_size != config->batch_size)
+        text_append(batch, sizeof batch, " (%llu)", (unsigned long long)config->physical_batch_size);
+    printf("%-11s %-16s %-9s %9s %5llu %10llu %10.3f %9.2f  %s\n", config->model, config->trainer, config->clipping,
+           batch, (unsigned long long)config->seq_len, (unsigned long long)record->n_params, 1e-9 * record->flops,
            0x1p-20 * (double)record->predicted_peak, record->peak_phase);
-    kind_bytes(record, bytes);
-    printf("    MiB: ");
-    for (int k = 0; k < N_MEMORY_KINDS; k++)
-        if (bytes[k]) {
-            printf("%s%s %.2f", comma, memory_kind_name[k], 0x1p-20 * (double)bytes[k]);
-            comma = ", ";
-        }
-    printf("\n");
+    print_kinds(record);
     print_limit(record);
 }
 

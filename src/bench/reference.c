@@ -23,10 +23,11 @@ void reference_free(struct reference *r)
     figures_free(&r->sum);
 }
 
-/* sum += gradient of sample b alone */
+/* sum += gradient of sample b of the two alone, with the dropout masks of the coming step */
 static void add_gradient(struct trainer *t, const struct batch *x, int b)
 {
-    const struct batch sample = batch_slice(x, b, 1);
+    const struct batch sample = batch_slice(x, b == 0 ? 0 : x->n - 1, 1);
+    trainer_set_dropout(t);
     ledger_start(PROGRAM_REFERENCE);
     model_forward(t->model, &sample);
     model_backward(t->model, NULL, trainer_add_grad, t->sum, NULL, LAST_PASS);
@@ -62,12 +63,13 @@ static void scale_sum(const struct reference *r, struct trainer *t, int b, int c
     }
 }
 
-/* One sample is clipped and the other is not; a sample without a target has norm 0. */
+/* One sample is clipped and the other is not; a sample without a target has norm 0, and 0 is no threshold. */
 static double threshold(const struct reference *r, int n_tensors)
 {
     const double n_0 = figures_total(r->norm[0], n_tensors);
     const double n_1 = r->n > 1 ? figures_total(r->norm[1], n_tensors) : 0.0;
-    return n_0 > 0.0 && n_1 > 0.0 ? sqrt(n_0 * n_1) : fmax(n_0, n_1) / 2;
+    const double most = fmax(n_0, n_1);
+    return n_0 > 0.0 && n_1 > 0.0 ? sqrt(n_0 * n_1) : most > 0.0 ? most / 2 : 1.0;
 }
 
 void reference_compute(struct reference *r, struct trainer *t, const struct batch *x)

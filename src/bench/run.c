@@ -28,14 +28,15 @@ static uint64_t process_status(const char *name)
 static void stage(struct record *r, enum stage s, double started_s)
 {
     struct memory_row row = {.stage = s, .time_s = clock_wall_s() - started_s};
-    const uint64_t rss = process_status("VmRSS"), held = ledger_allocated();
+    const uint64_t rss = process_status("VmRSS"), held = ledger_allocated(), used = device_memory_used();
     for (int k = 0; k < N_MEMORY_KINDS; k++)
         row.bytes[k] = ledger_live((enum memory_kind)k);
     record_add_memory(r, &row);
 #define STAGE_SET(NAME, name, help) \
-    if (s == STAGE_##NAME) {        \
-        r->memory_##name = held;    \
-        r->rss_##name = rss;        \
+    if (s == STAGE_##NAME) {            \
+        r->memory_##name = held;        \
+        r->device_used_##name = used;   \
+        r->rss_##name = rss;            \
     }
     STAGE_LIST(STAGE_SET)
 }
@@ -107,8 +108,7 @@ void run_predict(const struct config *c, int threads, struct record *r)
 static bool verify(struct rig *rig, const struct dataset *data, const struct config *c, struct record *r)
 {
     struct verification v;
-    const int n = c->batch_size < VERIFY_SAMPLES ? (int)c->batch_size : VERIFY_SAMPLES;
-    const struct batch batch = dataset_batch_with_repeats(data, rig->buffer, n);
+    const struct batch batch = dataset_batch_with_repeats(data, rig->buffer, (int)c->batch_size);
     verify_trainer(rig->trainer, &batch, &v);
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
     r->grad_rel_err = v.grad_rel_err;

@@ -3,6 +3,7 @@
 #include "conduct.h"
 #include "sweep_header.h"
 #include "../base/check.h"
+#include "../device/device.h"
 #include "../records/report.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/world.h"
@@ -45,14 +46,17 @@ static void say_what_is_left(const struct output *output, size_t done, size_t n)
 static int sweep(struct output *output, const struct options *options, const struct sweep_points *points)
 {
     const size_t done = conduct_sweep(output, options, points);
-    if (output->journal && done == points->n)
-        journal_ended(output->journal);
-    const bool published = output_publish(output);
-    int code = EXIT_REQUEUE;
-    if (done == points->n)
-        code = report(output, options);
+    const bool complete = done == points->n;
+    if (complete)
+        output_ended(output);
     else
         say_what_is_left(output, done, points->n);
+    const bool published = output_publish(output);
+    int code = EXIT_REQUEUE;
+    if (complete)
+        code = report(output, options);
+    else if (!output->journal)
+        report(output, options);            /* nothing else holds what was measured */
     return published ? code : EXIT_ENVIRONMENT;
 }
 
@@ -84,7 +88,9 @@ static int lead(int argc, char **argv)
         return code;
     if (options.no_isolate && world()->size > 1)
         code = refuse("--no-isolate is for one process: start it without mpirun");
-    else
+    else if (!options.no_isolate && device_is_gpu())
+        code = gather_gpus(options.share_gpu);
+    if (code <= EXIT_OK)
         code = open_and_sweep(&options, &points, argc, argv);
     sweep_points_clear(&points);
     return code;

@@ -30,12 +30,14 @@ static void new_uuid(char *text, size_t bytes)
     fclose(random);
 }
 
-/* out/night.h5 -> night */
+/* out/night.1.h5 -> night.1 */
 static void name_of(const char *h5_path, char *name, size_t bytes)
 {
     const char *slash = strrchr(h5_path, '/');
     snprintf(name, bytes, "%s", slash ? slash + 1 : h5_path);
-    name[strcspn(name, ".")] = '\0';
+    char *suffix = strrchr(name, '.');
+    if (suffix)
+        *suffix = '\0';
 }
 
 void sweep_header_fill(struct sweep_header *h, const char *h5_path, const char *sweep_text, int argc, char **argv)

@@ -38,13 +38,18 @@ static double mean_of(const float *device_values, float *host, int n)
     return sum / n;
 }
 
-static double share_below_one(const float *device_values, float *host, int n)
+/* Share of coefficients below 1: of n samples, or for per_layer clipping of the pairs of a tensor and a sample of the
+ * last physical batch. */
+static double share_clipped(const struct trainer *t, float *host, int n)
 {
-    int below = 0;
-    device_copy_out(host, device_values, (size_t)n * sizeof *host);
-    for (int i = 0; i < n; i++)
-        below += host[i] < 1.0f;
-    return (double)below / n;
+    const int most = t->config.physical_batch_size, tensors = t->layer_coef ? t->model->n_tensors : 1;
+    const int stride = t->layer_coef ? most : n, samples = t->layer_coef ? (n - 1) % most + 1 : n;
+    long below = 0;
+    device_copy_out(host, t->layer_coef ? t->layer_coef : t->coef, (size_t)tensors * (size_t)stride * sizeof *host);
+    for (int p = 0; p < tensors; p++)
+        for (int b = 0; b < samples; b++)
+            below += host[(long)p * stride + b] < 1.0f;
+    return (double)below / ((double)tensors * samples);
 }
 
 static void read_back(const struct trainer *t, float *host, int n, struct step_row *row)
@@ -53,7 +58,7 @@ static void read_back(const struct trainer *t, float *host, int n, struct step_r
     row->grad_norm = row->clip_fraction = NAN;
     if (t->ops->is_private) {
         row->grad_norm = mean_of(t->norm, host, n);
-        row->clip_fraction = share_below_one(t->coef, host, n);
+        row->clip_fraction = share_clipped(t, host, n);
     }
 }
 
@@ -127,7 +132,7 @@ void timed_steps(struct rig *r, const struct dataset *data, const struct config 
 {
     const uint64_t unmeasured = c->wait_steps + c->warmup_steps, n = unmeasured + c->active_steps;
     struct timed *timed = calloc(n, sizeof *timed);
-    float *host = calloc(c->batch_size, sizeof *host);
+    float *host = calloc(c->batch_size * (size_t)r->model->n_tensors, sizeof *host); /* the most that is read back */
     if (!timed || !host)
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
     for (uint64_t i = 0; i < n; i++) {

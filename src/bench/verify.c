@@ -13,7 +13,6 @@
 const char *const verdict_name[] = {"VALID", "WARN", "INVALID"};
 
 #define NOISE_QUANTILE 3.8906 /* 99.99 % of a normal distribution lie within so many standard deviations */
-#define SMALL_SHARE 1e-3      /* tensors with less than this share of the whole are compared with the whole */
 
 enum verdict verdict_of(double rel_err)
 {
@@ -35,14 +34,28 @@ static void found(struct verification *v, enum verdict verdict, const char *form
 }
 
 /* larger of a and b, where NaN is larger than all */
-static double worse(double a, double b)
+double worse_of(double a, double b)
 {
     return a >= b ? a : b >= a ? b : NAN;
 }
 
 /* ---- 1. the clipped gradient --------------------------------------------------------------------------------- */
 
-struct norm_check { const struct reference *reference; double rel_err; float *sq; };
+struct norm_check { const struct reference *reference; int last; double rel_err; float *sq; };
+
+/* 0 of 0 is right; anything else, where 0 is right, is infinitely wrong. */
+static double relative(double distance, double size)
+{
+    return distance == 0.0 ? 0.0 : distance / size;
+}
+
+/* The norm of sample `place` for tensor p: samples between the first and the last have no gradient. */
+static double norm_wanted(const struct norm_check *check, long place, int p)
+{
+    if (place > 0 && place < check->last)
+        return 0.0;
+    return check->reference->norm[place > 0][p];
+}
 
 static void compare_norms(struct trainer *t, const struct batch *physical, void *ctx)
 {
@@ -50,11 +63,13 @@ static void compare_norms(struct trainer *t, const struct batch *physical, void 
     const int B = t->config.physical_batch_size, n_tensors = t->model->n_tensors;
     device_copy_out(check->sq, t->sq, (size_t)n_tensors * (size_t)B * sizeof(float));
     for (int b = 0; b < physical->n; b++) {
-        const double *ref = check->reference->norm[physical->first + b];
-        const double floor = SMALL_SHARE * figures_total(ref, n_tensors);
+        double total = 0.0;
+        for (int p = 0; p < n_tensors; p++)
+            total += pow(norm_wanted(check, physical->first + b, p), 2.0);
         for (int p = 0; p < n_tensors; p++) {
-            const double norm = sqrt(check->sq[(long)p * B + b]);
-            check->rel_err = worse(check->rel_err, fabs(norm - ref[p]) / fmax(ref[p], floor));
+            const double ref = norm_wanted(check, physical->first + b, p), sq = check->sq[(long)p * B + b];
+            const double norm = sqrt(sq < 0.0 ? 0.0 : sq); /* rounding may leave less than 0 */
+            check->rel_err = worse_of(check->rel_err, relative(fabs(norm - ref), fmax(ref, SMALL_SHARE * sqrt(total))));
         }
     }
 }
@@ -73,22 +88,23 @@ static void check_gradient(struct trainer *t, const struct figures *sum, const s
     const struct model *m = t->model;
     const double floor = SMALL_SHARE * figures_total(ref->norm, m->n_tensors);
     if (floor == 0.0)
-        found(v, VERDICT_INVALID, "the first two samples have no gradient (no token to predict): nothing to verify");
+        found(v, VERDICT_INVALID, "the samples have no gradient (no token to predict): nothing to verify");
     for (int p = 0; p < m->n_tensors; p++) {
-        const double err = projected_distance(sum->projection + p * N_SIGNS, ref->projection + p * N_SIGNS) /
-                           fmax(ref->norm[p], floor);
-        v->grad_rel_err = worse(v->grad_rel_err, err);
+        const double err = relative(projected_distance(sum->projection + p * N_SIGNS, ref->projection + p * N_SIGNS),
+                                    fmax(ref->norm[p], floor));
+        v->grad_rel_err = worse_of(v->grad_rel_err, err);
         found(v, verdict_of(err),
               "the clipped gradient of %s differs from the sample-by-sample one by %.1e (limit %.0e)",
               m->tensor[p].name, err, VALID_REL_ERR);
     }
 }
 
-static void verify_gradient(struct trainer *t, const struct batch *x, struct figures *sum, struct verification *v)
+static void verify_gradient(struct trainer *t, const struct batch *x, struct verification *v)
 {
     struct reference reference = reference_create(t->model->n_tensors);
+    struct figures sum = figures_create(t->model->n_tensors);
     reference_compute(&reference, t, x);
-    struct norm_check norms = {&reference, 0.0,
+    struct norm_check norms = {&reference, x->n - 1, 0.0,
         calloc((size_t)t->model->n_tensors * (size_t)t->config.physical_batch_size, sizeof(float))};
     if (!norms.sq)
         die(EXIT_ENVIRONMENT, "out of host memory");
@@ -96,62 +112,79 @@ static void verify_gradient(struct trainer *t, const struct batch *x, struct fig
     t->config.max_grad_norm = reference.max_grad_norm;
     trainer_clipped_sum(t, x, t->ops->is_private ? compare_norms : NULL, &norms);
     t->config.max_grad_norm = own;
-    figures_of(sum, t->model, t->sum, t->config.seed);
-    check_gradient(t, sum, &reference.sum, v);
+    figures_of(&sum, t->model, t->sum, t->config.seed);
+    check_gradient(t, &sum, &reference.sum, v);
     if (t->ops->is_private) {
         v->norm_rel_err = norms.rel_err;
         found(v, verdict_of(norms.rel_err), "a per-sample gradient norm differs from the sample-by-sample one by %.1e "
             "(limit %.0e)", norms.rel_err, VALID_REL_ERR);
     }
     free(norms.sq);
+    figures_free(&sum);
     reference_free(&reference);
 }
 
-/* ---- 2. the whole step --------------------------------------------------------------------------------------- */
+/* ---- 2. whole steps --------------------------------------------------------------------------------------------- */
 
-/* After one step from state 0 the optimizer's first moment is the gradient it got, but for a factor. */
-static void verify_step(struct trainer *t, const struct batch *x, struct figures *sum, struct verification *v)
+/* got: figures of the gradient that the optimizer got;  sum: of the clipped sum;  noise: of z */
+struct step_figures { struct figures got, sum, noise; };
+
+static struct step_figures step_figures_create(int n_tensors)
+{
+    return (struct step_figures){figures_create(n_tensors), figures_create(n_tensors), figures_create(n_tensors)};
+}
+
+static void step_figures_free(struct step_figures *f)
+{
+    figures_free(&f->noise);
+    figures_free(&f->sum);
+    figures_free(&f->got);
+}
+
+static void compare_step(const struct trainer *t, const struct step_figures *f, double divisor, struct verification *v)
 {
     const struct model *m = t->model;
-    const double std = trainer_stated_noise_std(t);
-    const double divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
-    struct figures got = figures_create(m->n_tensors), noise = figures_create(m->n_tensors);
-    trainer_clipped_sum(t, x, NULL, NULL);
-    figures_of(sum, m, t->sum, t->config.seed);
-    figures_of_noise(&noise, m, noise_stream(t->config.seed, t->step), t->config.seed);
-    trainer_step(t, x);
-    figures_of(&got, m, t->optimizer.m, t->config.seed);
-    trainer_reset(t);
-    const double floor = SMALL_SHARE * figures_total(sum->norm, m->n_tensors) / divisor;
+    const double std = trainer_stated_noise_std(t), floor = SMALL_SHARE * figures_total(f->sum.norm, m->n_tensors);
     for (int p = 0; p < m->n_tensors; p++) {
         double expected[N_SIGNS];
-        for (int k = 0; k < N_SIGNS; k++)
-            expected[k] = (sum->projection[p * N_SIGNS + k] + std * noise.projection[p * N_SIGNS + k]) / divisor;
-        const double size = hypot(sum->norm[p], std * sqrt((double)m->tensor[p].size)) / divisor;
-        const double err = projected_distance(got.projection + p * N_SIGNS, expected) / fmax(size, floor);
-        v->step_rel_err = worse(v->step_rel_err, err);
+        for (int k = 0, i = p * N_SIGNS; k < N_SIGNS; k++, i++)
+            expected[k] = (f->sum.projection[i] + std * f->noise.projection[i]) / divisor;
+        const double size = fmax(hypot(f->sum.norm[p], std * sqrt((double)m->tensor[p].size)), floor) / divisor;
+        const double err = relative(projected_distance(f->got.projection + p * N_SIGNS, expected), size);
+        v->step_rel_err = worse_of(v->step_rel_err, err);
         found(v, verdict_of(err),
               "the optimizer got a gradient of %s that differs from (sum + noise)/%g by %.1e (limit "
               "%.0e)",
               m->tensor[p].name, t->config.expected_batch_size, err, VALID_REL_ERR);
     }
-    figures_free(&noise);
-    figures_free(&got);
+}
+
+/* Step number `step`, from optimizer state 0: after it the optimizer's first moment is the gradient it got, but for a
+ * factor.  Returns that factor's inverse. */
+static double verify_step(struct trainer *t, const struct batch *x, uint32_t step, struct step_figures *f,
+                          struct verification *v)
+{
+    const struct model *m = t->model;
+    const double divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
+    trainer_clipped_sum(t, x, NULL, NULL);
+    figures_of(&f->sum, m, t->sum, t->config.seed);
+    figures_of_noise(&f->noise, m, noise_stream(t->config.seed, step), t->config.seed);
+    trainer_step(t, x);
+    figures_of(&f->got, m, t->optimizer.m, t->config.seed);
+    optimizer_reset(&t->optimizer);
+    compare_step(t, f, divisor, v);
+    return divisor;
 }
 
 /* ---- 3. the noise -------------------------------------------------------------------------------------------- */
 
-static void verify_noise(struct trainer *t, const struct batch *x, struct figures *got, struct verification *v)
+static void check_noise_variance(const struct trainer *t, const struct figures *got, double divisor,
+                                 struct verification *v)
 {
-    const struct batch empty = batch_slice(x, 0, 0);
-    const double std =
-        trainer_stated_noise_std(t) / t->config.expected_batch_size * optimizer_first_gain(&t->optimizer);
-    trainer_step(t, &empty);
-    figures_of(got, t->model, t->optimizer.m, t->config.seed);
-    trainer_reset(t);
+    const double std = trainer_stated_noise_std(t) / divisor, n = (double)t->model->n_params;
     if (std == 0.0)
         return;
-    const double norm = figures_total(got->norm, t->model->n_tensors), n = (double)t->model->n_params;
+    const double norm = figures_total(got->norm, t->model->n_tensors);
     v->noise_variance_ratio = norm * norm / n / (std * std);
     const double allowed = NOISE_QUANTILE * sqrt(2.0 / n);
     if (!(fabs(v->noise_variance_ratio - 1.0) <= allowed))
@@ -162,13 +195,16 @@ static void verify_noise(struct trainer *t, const struct batch *x, struct figure
 void verify_trainer(struct trainer *t, const struct batch *x, struct verification *v)
 {
     *v = (struct verification){.norm_rel_err = NAN, .noise_variance_ratio = NAN};
-    const struct batch pair = batch_slice(x, 0, x->n < VERIFY_SAMPLES ? x->n : VERIFY_SAMPLES);
+    const struct batch empty = batch_slice(x, 0, 0);
     const double learning_rate = t->optimizer.config.learning_rate;
-    struct figures figures = figures_create(t->model->n_tensors);
+    struct step_figures f = step_figures_create(t->model->n_tensors);
     t->optimizer.config.learning_rate = 0.0;
-    verify_gradient(t, &pair, &figures, v);
-    verify_step(t, &pair, &figures, v);
-    verify_noise(t, &pair, &figures, v);
+    trainer_reset(t);
+    verify_gradient(t, x, v);
+    verify_step(t, x, 0, &f, v);
+    const double divisor = verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
+    check_noise_variance(t, &f.got, divisor, v);
+    trainer_reset(t);
     t->optimizer.config.learning_rate = learning_rate;
-    figures_free(&figures);
+    step_figures_free(&f);
 }

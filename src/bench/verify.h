@@ -1,12 +1,14 @@
 /* verify.h - is what a trainer computes what DP-SGD says?  Asked before every timing, on the run's own model and data.
- * (One of the two samples is made to repeat its own tokens: dataset_batch_with_repeats.)
+ * The batch is as large as the run's, so that its physical batches and spans are met; only the first and the last
+ * sample have a gradient (dataset_batch_with_repeats), so that the reference costs two samples.
  *
- * 1. Clipped gradient of samples 0 and 1 with a threshold R' that clips one and not the other, against a reference
- *    computed sample by sample (reference.h), per tensor p by projections (figures.h):
+ * 1. Clipped gradient with a threshold R' that clips one and not the other, against a reference computed sample by
+ *    sample (reference.h), per tensor p by projections (figures.h):
  *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, 1e-3 |ref|)
  *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, 1e-3 ref_b)
  * 2. A whole step with the run's own R: what the optimizer got must be (S + std z)/expected_batch_size, z drawn again.
- * 3. A step on an empty batch: the noise alone, its variance inside the 99.99 % interval around the stated one.
+ * 3. The next step, on an empty batch: new noise and nothing else, its variance inside the 99.99 % interval around the
+ *    stated one.
  * Weights do not move (learning rate 0); optimizer state and step counter are set back. */
 #ifndef VERIFY_H
 #define VERIFY_H
@@ -18,6 +20,8 @@ extern const char *const verdict_name[];   /* "VALID", "WARN", "INVALID" */
 #define VALID_REL_ERR 1e-4                 /* fp32: above it WARN */
 #define WARN_REL_ERR 1e-3                  /* above it INVALID */
 enum verdict verdict_of(double rel_err);   /* NaN is INVALID */
+double worse_of(double a, double b);       /* the larger, where NaN is larger than all */
+#define SMALL_SHARE 1e-3                   /* tensors with less than this share of the whole are compared with that */
 
 struct verification {
     enum verdict verdict;
@@ -27,9 +31,9 @@ struct verification {
     char message[256];                     /* what is wrong, if something is */
 };
 
-enum { VERIFY_SAMPLES = 2 };
+enum { VERIFY_SAMPLES = 2 };                /* that have a gradient; a batch of so many has no others */
 
-/* x: a batch on the device, n >= 1, of which the first VERIFY_SAMPLES samples are used.  In a rehearsal only the ledger
- * hears what it would do. */
+/* x: a batch on the device, n >= 1, where only the first and the last sample may have a target.
+ * In a rehearsal only the ledger hears what it would do. */
 void verify_trainer(struct trainer *, const struct batch *x, struct verification *);
 #endif

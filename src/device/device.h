@@ -18,14 +18,17 @@ struct device_info {
     int threads;             /* CPU threads used */
 };
 
-/* CPU: 0 threads = OMP_NUM_THREADS, or all cores this process may use.  GPU: the one that DPSWEEP_GPU numbers, or the
- * first that is visible.  While the ledger is dry a GPU is not even looked for: the parent of runs must not hold any. */
+/* CPU: 0 threads = OMP_NUM_THREADS, or all cores this process may use.  GPU: the visible one that DPSWEEP_GPU numbers,
+ * else the first.  While the ledger is dry a GPU is not even looked for: the parent of runs must not hold any. */
 void device_open(int threads);
 void device_close(void);
 void device_describe(struct device_info *);     /* not open: a GPU has neither name nor memory yet */
+bool device_is_gpu(void);
+/* "<identity> <name>" of the i-th GPU that this process may use, without opening it; false: there are no more. */
+bool device_gpu(int i, char *text, size_t bytes);
 const char *device_absent(void);                /* NULL, or one line: why there is none to open, and what to do */
 
-/* For the ledger alone. Memory of `bytes`, touched once; NULL when there is none, then device_memory_message says why. */
+/* For the ledger alone.  Memory of `bytes`; NULL when there is none, then device_memory_message says why. */
 void *device_memory_get(size_t bytes);
 void device_memory_return(void *, size_t bytes);
 const char *device_memory_message(void);

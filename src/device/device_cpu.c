@@ -56,7 +56,14 @@ void device_open(int threads)
     CHECK_DNNL(dnnl_stream_create(&device.stream, device.engine, dnnl_stream_default_flags));
 }
 
+bool device_is_gpu(void) { return false; }
 const char *device_absent(void) { return NULL; }
+
+bool device_gpu(int i, char *text, size_t bytes)
+{
+    (void)i, (void)text, (void)bytes;
+    return false;
+}
 
 static const char *isa_name(void)
 {
@@ -98,10 +105,16 @@ void device_describe(struct device_info *info)
 
 /* ---- memory -------------------------------------------------------------------------------------------------- */
 
+/* Regions are kept in order of their addresses: neighbours without a gap take one call. */
 static void protect(int protection)
 {
-    for (int i = 0; device.strict && i < device.n_regions; i++)
-        CHECK_SYS(mprotect(device.region[i].address, device.region[i].bytes, protection));
+    const size_t page = (size_t)sysconf(_SC_PAGE_SIZE);
+    for (int i = 0; device.strict && i < device.n_regions;) {
+        char *begin = device.region[i].address, *end = begin;
+        for (; i < device.n_regions && device.region[i].address == end; i++)
+            end += (device.region[i].bytes + page - 1) / page * page;
+        CHECK_SYS(mprotect(begin, (size_t)(end - begin), protection));
+    }
 }
 
 static void fill_parallel(void *address, int byte, size_t bytes)
@@ -142,7 +155,10 @@ void *device_memory_get(size_t bytes)
     madvise(address, bytes, MADV_HUGEPAGE);
     fill_parallel(address, device.strict ? 0xff : 0, bytes);
     CHECK(device.n_regions < MAX_REGIONS);
-    device.region[device.n_regions++] = (struct region){address, bytes};
+    int i = device.n_regions++;
+    for (; i > 0 && (char *)device.region[i - 1].address > (char *)address; i--)
+        device.region[i] = device.region[i - 1];
+    device.region[i] = (struct region){address, bytes};
     protect(PROT_NONE);
     return address;
 }
@@ -153,7 +169,8 @@ void device_memory_return(void *address, size_t bytes)
     while (i < device.n_regions && device.region[i].address != address)
         i++;
     CHECK(i < device.n_regions);
-    device.region[i] = device.region[--device.n_regions];
+    for (device.n_regions--; i < device.n_regions; i++)
+        device.region[i] = device.region[i + 1];
     CHECK_SYS(munmap(address, bytes));
 }
 
@@ -164,9 +181,11 @@ void device_memory_poison(void *address, size_t bytes)
 {
     if (!device.strict)
         return;
-    protect(PROT_READ | PROT_WRITE);
+    const size_t page = (size_t)sysconf(_SC_PAGE_SIZE), before = (size_t)address % page;
+    void *pages = (char *)address - before;
+    CHECK_SYS(mprotect(pages, before + bytes, PROT_READ | PROT_WRITE));
     memset(address, 0xff, bytes); /* every float of it is a NaN */
-    protect(PROT_NONE);
+    CHECK_SYS(mprotect(pages, before + bytes, PROT_NONE));
 }
 
 /* ---- calls --------------------------------------------------------------------------------------------------- */
@@ -383,6 +402,7 @@ static void gemm_loop(const struct gemm *g)
         one.a = g->a + i * g->stride_a;
         one.b = g->b + i * g->stride_b;
         one.c = g->c + i * g->stride_c;
+        one.add = g->add ? g->add + i * g->stride_c : NULL;
         device_gemm(&one);
     }
 }

@@ -80,9 +80,11 @@ static const char *cublas_words(cublasStatus_t status)
 static const char *no_driver(int driver, int runtime)
 {
     if (!driver)
-        return "there is no NVIDIA driver here: run this on a machine with a GPU, or build for the CPU with make DEVICE=cpu";
-    snprintf(device.message, sizeof device.message, "the NVIDIA driver is for CUDA " VERSION_FORMAT ", this program needs "
-             VERSION_FORMAT ": update the driver, or build with an older CUDA", VERSION(driver), VERSION(runtime));
+        return "there is no NVIDIA driver here: run this on a machine with a GPU, or build for the CPU with "
+               "make DEVICE=cpu";
+    snprintf(device.message, sizeof device.message,
+             "the NVIDIA driver is for CUDA " VERSION_FORMAT ", this program needs " VERSION_FORMAT
+             ": update the driver, or build with an older CUDA", VERSION(driver), VERSION(runtime));
     return device.message;
 }
 
@@ -118,6 +120,24 @@ const char *device_absent(void)
     return device.message;
 }
 
+bool device_is_gpu(void) { return true; }
+
+/* The identity is the UUID, which tells parts of one GPU (MIG) apart. */
+bool device_gpu(int i, char *text, size_t bytes)
+{
+    int n;
+    struct cudaDeviceProp properties;
+    CHECK_CUDA(cudaGetDeviceCount(&n));
+    if (i >= n)
+        return false;
+    CHECK_CUDA(cudaGetDeviceProperties(&properties, i));
+    size_t at = (size_t)snprintf(text, bytes, "GPU-");
+    for (size_t k = 0; k < sizeof properties.uuid; k++)
+        at += (size_t)snprintf(text + at, bytes - at, "%02x", (unsigned char)properties.uuid.bytes[k]);
+    snprintf(text + at, bytes - at, " %s", properties.name);
+    return true;
+}
+
 void device_open(int threads)
 {
     (void)threads;
@@ -146,7 +166,8 @@ static void describe_libraries(char *text, size_t bytes)
         CHECK_CUDA(cudaDriverGetVersion(&driver));
     for (int i = 0; i < 3; i++)
         CHECK_CUBLAS(cublasGetProperty((libraryPropertyType)(MAJOR_VERSION + i), &cublas[i]));
-    snprintf(text, bytes, "CUDA " VERSION_FORMAT ", cuBLAS %d.%d.%d", VERSION(runtime), cublas[0], cublas[1], cublas[2]);
+    snprintf(text, bytes, "CUDA " VERSION_FORMAT ", cuBLAS %d.%d.%d", VERSION(runtime), cublas[0], cublas[1],
+             cublas[2]);
     if (driver)
         snprintf(text + strlen(text), bytes - strlen(text), ", driver for CUDA " VERSION_FORMAT, VERSION(driver));
 }
@@ -338,20 +359,24 @@ static struct lengths lengths_of(const struct gemm *g)
 
 /* A row-major C = op(A) op(B) is, read by columns, C' = op(B)' op(A)': the operands change places, and what is to be
  * transposed by rows is so by columns too. */
-static void multiply(const struct gemm *g, struct lengths ld)
+static void multiply(const struct gemm *g, struct lengths ld, int batch)
 {
     const cublasOperation_t first = g->op == GEMM_NT ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t second = g->op == GEMM_TN ? CUBLAS_OP_T : CUBLAS_OP_N;
     const int m = whole_int(g->m), n = whole_int(g->n), k = whole_int(g->k);
     const int lda = whole_int(ld.a), ldb = whole_int(ld.b), ldc = whole_int(ld.c);
     const float one = 1.0f, beta = g->add == g->c ? 1.0f : 0.0f;
-    if (g->batch > 1)
-        CHECK_CUBLAS(cublasGemmStridedBatchedEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb,
-            g->stride_b, g->a, CUDA_R_32F, lda, g->stride_a, &beta, g->c, CUDA_R_32F, ldc, g->stride_c, g->batch,
-            CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT));
+    cublasStatus_t status;
+    if (batch > 1)
+        status = cublasGemmStridedBatchedEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb,
+            g->stride_b, g->a, CUDA_R_32F, lda, g->stride_a, &beta, g->c, CUDA_R_32F, ldc, g->stride_c, batch,
+            CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
     else
-        CHECK_CUBLAS(cublasGemmEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb, g->a, CUDA_R_32F,
-            lda, &beta, g->c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT));
+        status = cublasGemmEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb, g->a, CUDA_R_32F,
+            lda, &beta, g->c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
+    if (status)
+        die(EXIT_ENVIRONMENT, "%s:%d: cublasGemm of %d x %d x %d, batch %d: %s", __FILE__, __LINE__, m, n, k, batch,
+            cublas_words(status));
 }
 
 /* Bias, an addend elsewhere and ReLU, in one pass over C. */
@@ -374,7 +399,7 @@ void device_gemm(const struct gemm *g)
     device.flops += 2.0 * products;
     if (products > 0 && device_begin()) { /* an empty batch has no rows */
         use_workspace(workspace);
-        multiply(g, ld);
+        multiply(g, ld, batch);
         finish(g, ld.c, batch);
     }
     ledger_release(workspace);

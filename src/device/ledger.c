@@ -14,7 +14,7 @@
 #define KIND_TEXT(NAME, name, help) #name,
 const char *const memory_kind_name[N_MEMORY_KINDS] = {MEMORY_KIND_LIST(KIND_TEXT)};
 
-enum { ALIGNMENT = 256, MAX_ALIVE = 1024 };
+enum { ALIGNMENT = 256 };
 #define DRY_ADDRESS ((char *)0x10000) /* never touched: only moved about */
 
 struct block {
@@ -46,7 +46,7 @@ static struct {
     /* the program that runs */
     struct program_log *now;
     size_t cursor;
-    size_t alive[MAX_ALIVE], n_alive;
+    size_t *alive, n_alive, alive_room; /* grows in rehearsals only */
     size_t live[N_MEMORY_KINDS], live_bytes;
     size_t peak[N_MEMORY_KINDS], peak_bytes;
     char peak_phase[32];
@@ -91,6 +91,7 @@ void ledger_close(void)
         free(ledger.program[i].block);
         free(ledger.program[i].event);
     }
+    free(ledger.alive);
     free(ledger.allocation);
     memset(&ledger, 0, sizeof ledger);
 }
@@ -332,7 +333,7 @@ void *ledger_take(enum memory_kind kind, const char *name, size_t bytes)
     if (ledger.rehearsing && bytes > block->bytes)
         block->bytes = bytes; /* a further turn of a loop may need more than the first */
     CHECK(block->kind == kind && strcmp(block->name, name) == 0 && bytes <= block->bytes);
-    CHECK(ledger.n_alive < MAX_ALIVE);
+    ledger.alive = grown(ledger.alive, &ledger.alive_room, ledger.n_alive, sizeof *ledger.alive);
     ledger.alive[ledger.n_alive++] = i;
     live_add(kind, block->bytes);
     if (!ledger.rehearsing && ledger.mode == LEDGER_REAL)

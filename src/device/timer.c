@@ -8,8 +8,8 @@
 #define PHASE_TEXT(NAME, name, help) #name,
 const char *const phase_name[N_PHASES] = {PHASE_LIST(PHASE_TEXT)};
 
-enum { DEPTH = 8, OUTSIDE = N_PHASES };
-_Static_assert(OUTSIDE < DEVICE_LANES, "each phase needs a lane of the device");
+enum { DEPTH = 8 };
+_Static_assert((int)N_PHASES < (int)DEVICE_LANES, "each phase has a lane of the device, as has the time outside");
 static struct {
     enum phase open[DEPTH];
     int depth;
@@ -49,7 +49,7 @@ int timer_pop(void)
 
 enum phase timer_phase(void)
 {
-    return timer.depth ? timer.open[timer.depth - 1] : OUTSIDE;
+    return timer.depth ? timer.open[timer.depth - 1] : N_PHASES;
 }
 
 void timer_reset(void) { device_lap_reset(); }

@@ -24,6 +24,8 @@ enum phase { PHASE_LIST(PHASE_ENUM) N_PHASES };
 extern const char *const phase_name[N_PHASES];
 
 #define PHASE(NAME) for (int once_##NAME = timer_push(PHASE_##NAME); once_##NAME; once_##NAME = timer_pop())
+/* The same for a phase that is a value. */
+#define PHASE_OF(phase) for (int once_ = timer_push(phase); once_; once_ = timer_pop())
 
 int timer_push(enum phase);      /* returns 1 */
 int timer_pop(void);             /* returns 0 */

@@ -76,6 +76,7 @@ static inline const float *weights_of(struct weights w, int p, struct span s)
     return w.each ? w.each + p * w.stride_tensor + s.b0 : NULL;
 }
 
+double linear_norm_flops(const struct layer *, enum norm_mode); /* of one sample of T tokens */
 /* y (rows, O) = x W^T + b [+ add], with relu on request */
 struct linear_out { float *y; const float *add; bool relu; };
 void linear_forward(const struct layer *, const float *x, long rows, struct linear_out);

@@ -7,6 +7,8 @@
 #include "../device/ledger.h"
 #include "per_sample.h"
 
+#include <math.h>
+
 enum { CROSS_TILE = 128, GRAM_TILE = 128, GRAM_CHUNKS = (GRAM_TILE * GRAM_TILE + SQNORM_CHUNK - 1) / SQNORM_CHUNK };
 
 const char *const norm_mode_name[N_NORM_MODES] = {"instantiate", "ghost"};
@@ -91,6 +93,14 @@ static void sqnorm_instantiate(struct layer *l, struct span s, float *sq)
 /* g (n,rows_i,rows_j) = a_i a_j^T for the rows [i0, i0+rows_i) and [j0, j0+rows_j) of each sample of a (n,T,columns).
  * An empty span has no rows. */
 struct tile { int n, T, i0, rows_i, j0, rows_j; };
+
+double linear_norm_flops(const struct layer *l, enum norm_mode mode)
+{
+    const double T = l->T, I = l->in, O = l->out;
+    if (mode == NORM_INSTANTIATE)
+        return 2.0 * T * I * O;
+    return T * (T + fmin(T, GRAM_TILE)) * (I + O); /* half of the matrices, but diagonal tiles whole */
+}
 
 static int tile_rows(const struct layer *l, struct span s, int row)
 {

@@ -281,6 +281,7 @@ void model_forward(struct model *m, const struct batch *batch)
 {
     struct pass *p = m->pass;
     p->batch = *batch;
+    p->again = false;
     p->wte->ids = p->head->ids = batch->token;
     float *x = pass_keep(m, "residual stream", m->shape.dim);
     pass_embed(m, x);

@@ -17,6 +17,12 @@ static int span_samples(const struct model *m)
 
 struct head_span { struct span s; long rows, at; float *logits, *row_loss; };
 
+/* Logits and loss belong to the forward pass, also where they are formed late; formed again they do not. */
+static enum phase logits_phase(const struct model *m)
+{
+    return m->pass->again ? PHASE_BACKWARD : PHASE_FORWARD;
+}
+
 static struct head_span span_at(const struct model *m, int b0)
 {
     const struct batch *b = &m->pass->batch;
@@ -25,7 +31,7 @@ static struct head_span span_at(const struct model *m, int b0)
     h.rows = (long)h.s.n * b->T;
     h.logits = ledger_take(MEMORY_OUTPUT_GRADIENTS, "logits", (size_t)(h.rows * m->shape.vocab) * sizeof(float));
     h.row_loss = ledger_take(MEMORY_WORKSPACE, "loss of each token", (size_t)h.rows * sizeof(float));
-    PHASE(FORWARD)
+    PHASE_OF(logits_phase(m))
         linear_forward(m->pass->head, m->pass->out_f + h.at * m->shape.dim, h.rows, (struct linear_out){.y = h.logits});
     return h;
 }
@@ -47,7 +53,7 @@ static void show_span(const struct model *m, struct head_span h, const float *we
 {
     const struct batch *b = &m->pass->batch;
     struct layer *head = m->pass->head;
-    PHASE(FORWARD) {
+    PHASE_OF(logits_phase(m)) {
         KERNEL(xent_bwd, h.logits, b->target + h.at, b->loss_scale + h.s.b0, weight ? weight + h.s.b0 : NULL,
                h.row_loss, h.s.n, b->T, m->shape.vocab);
         mean_loss(m, h, loss);
@@ -69,6 +75,7 @@ void head_backward(const struct model *m, const float *weight, float *loss, floa
         linear_backward(m->pass->head, h.logits, h.rows, dx + h.at * m->shape.dim, NULL);
         span_end(h);
     }
+    m->pass->again = true;
 }
 
 void head_revisit(const struct model *m)

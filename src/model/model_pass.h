@@ -26,6 +26,7 @@ struct pass {
     grad_hook *hook;
     void *ctx;
     bool last;
+    bool again;                      /* not the first pass after the forward pass */
 };
 
 long pass_rows(const struct model *);                              /* n T */

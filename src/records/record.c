@@ -27,6 +27,8 @@ const char *const stage_name[N_STAGES] = {STAGE_LIST(NAME_TEXT)};
     {FIELD_U64, "peak_" #name, "byte", "in use at the peak, in the run: " help, AT(peak_##name)},
 #define STAGE_ROWS(NAME, name, help)                                                                    \
     {FIELD_U64, "memory_" #name, "byte", "by the ledger, " help, AT(memory_##name)},                    \
+    {FIELD_U64, "device_used_" #name, "byte", "in use on the GPU as its driver says, by all processes, " help, \
+        AT(device_used_##name)},                                                                        \
     {FIELD_U64, "rss_" #name, "byte", "resident set of the process, " help, AT(rss_##name)},
 
 const struct field record_field[] = {

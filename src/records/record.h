@@ -57,7 +57,7 @@ extern const char *const stage_name[N_STAGES];
     F(F64, throughput_max, "s-1", "the same over the fastest measured step")                                        \
     F(F64, loss_first, "1", "mean loss of the first step")                                                          \
     F(F64, loss_last, "1", "mean loss of the last step")                                                            \
-    F(F64, clip_fraction, "1", "share of samples whose gradient was clipped, measured steps")                       \
+    F(F64, clip_fraction, "1", "share of coefficients below 1, measured steps")                                     \
     F(F64, flops, "1", "of all matrix products of one step")                                                        \
     F(F64, flop_rate, "s-1", "flops over median step time")                                                         \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
@@ -78,7 +78,7 @@ extern const char *const stage_name[N_STAGES];
 #define RESULT_MEMBER(kind, name, unit, help) FIELD_TYPE_##kind(name)
 #define PHASE_MEMBER(NAME, name, help) double time_##name;
 #define KIND_MEMBERS(NAME, name, help) uint64_t predicted_##name, peak_##name;
-#define STAGE_MEMBERS(NAME, name, help) uint64_t memory_##name, rss_##name;
+#define STAGE_MEMBERS(NAME, name, help) uint64_t memory_##name, device_used_##name, rss_##name;
 
 struct step_row {          /* one optimizer step, warm-up included */
     uint64_t step, measured, tokens;
@@ -96,7 +96,7 @@ struct record {
     RESULT_FIELDS(RESULT_MEMBER)
     PHASE_LIST(PHASE_MEMBER)          /* seconds of a measured step, median */
     MEMORY_KIND_LIST(KIND_MEMBERS)    /* bytes at the peak of the step: from the dry run, in the run */
-    STAGE_LIST(STAGE_MEMBERS)         /* ledger bytes and resident set at each stage */
+    STAGE_LIST(STAGE_MEMBERS)         /* ledger, device and resident set at each stage */
     uint64_t n_steps, n_memory;
     struct step_row *steps;           /* owned */
     struct memory_row *memory;        /* owned */

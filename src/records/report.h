@@ -9,5 +9,4 @@ enum report_format { REPORT_TEXT, REPORT_MARKDOWN, REPORT_CSV, REPORT_JSON };
 /* trainer x batch x sequence: memory after profiling / after cleanup / peak, step time, tokens/s, ratio to standard,
  * verdict, status.  A run that is not ok shows no time; its message stands below the table. */
 void report_write(FILE *, const struct sweep_state *, enum report_format);
-int report_main(int argc, char **argv);          /* dpsweep report FILE.h5|FILE.journal [--format ...] */
 #endif

@@ -297,8 +297,9 @@ static void provenance(FILE *out, const struct sweep_state *s, const char *end)
     char when[ISO_TIME_BYTES];
     const struct sweep_header *h = &s->header;
     iso_time(h->start_time, when);
-    fprintf(out, "dpsweep %s%s%s%s, %s, %zu runs%s%s", h->suite_version, h->git_commit[0] ? " (" : "", h->git_commit,
-            h->git_commit[0] ? ")" : "", when, s->n_records, s->ended ? "" : ", not complete", end);
+    fprintf(out, "dpsweep %s%s%s%s, %s, %zu run%s%s%s", h->suite_version, h->git_commit[0] ? " (" : "", h->git_commit,
+            h->git_commit[0] ? ")" : "", when, s->n_records, s->n_records == 1 ? "" : "s",
+            s->ended ? "" : ", not complete", end);
     if (s->n_records) {
         fputs("device ", out);
         say_distinct(out, s, "device");

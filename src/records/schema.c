@@ -24,7 +24,7 @@ const struct column step_column[] = {
     STEP(F64, cpu_time_s, "cpu_time", "s", "CPU time of all threads"),
     STEP(F64, loss, "loss", "1", "mean over the samples of the step"),
     STEP(F64, grad_norm, "grad_norm", "1", "norm of a sample's gradient before clipping, mean over the samples"),
-    STEP(F64, clip_fraction, "clip_fraction", "1", "share of samples whose gradient was clipped"),
+    STEP(F64, clip_fraction, "clip_fraction", "1", "share of coefficients below 1"),
     STEP(U64, tokens, "tokens", "1", "valid input tokens"),
 };
 const int n_step_columns = COUNT_OF(step_column);

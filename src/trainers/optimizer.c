@@ -42,5 +42,5 @@ void optimizer_update(struct optimizer *o, float *w, const float *sum, double sc
 
 double optimizer_first_gain(const struct optimizer *o)
 {
-    return o->config.kind == OPTIMIZER_SGD ? 1.0 : 1.0 - o->config.beta1;
+    return o->config.kind == OPTIMIZER_SGD ? 1.0 : 1.0f - (float)o->config.beta1; /* rounded as the kernel does */
 }

@@ -113,17 +113,22 @@ double trainer_stated_noise_std(const struct trainer *t)
 
 /* ---- the step ------------------------------------------------------------------------------------------------ */
 
+void trainer_set_dropout(struct trainer *t)
+{
+    t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
+}
+
 void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook *hook, void *ctx)
 {
     const int most = t->config.physical_batch_size;
     ledger_start(PROGRAM_STEP);
-    t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
+    trainer_set_dropout(t);
     PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
     const size_t mark = ledger_mark();
     for (int b = 0; b == 0 || b < x->n; b += most) { /* an empty batch is one physical batch of no samples */
         ledger_rewind(mark);
         const struct batch physical = batch_slice(x, b, x->n - b < most ? x->n - b : most);
-        KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
+        PHASE(NORM) KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
         t->ops->clipped_grad(t, &physical);
         if (hook)
             hook(t, &physical, ctx);

@@ -61,6 +61,8 @@ struct trainer *trainer_create(const struct trainer_ops *, struct model *, const
 void trainer_free(struct trainer *);
 void trainer_reset(struct trainer *);                     /* optimizer state 0, step 0 */
 
+void trainer_set_dropout(struct trainer *);               /* the model's masks are those of the coming step */
+
 /* Called after each physical batch, when sq of its samples can be read. */
 typedef void physical_hook(struct trainer *, const struct batch *, void *ctx);
 

@@ -1,4 +1,4 @@
-/* trainer_broken.c - negative controls: trainers with one mistake each, real ones that were once released.
+/* trainer_broken.c - negative controls: trainers with one mistake each, such as have been made.
  * Verification must find every one of them INVALID.  They are not in ordinary lists, but runnable by name. */
 #include "../device/timer.h"
 #include "trainer.h"
@@ -47,13 +47,23 @@ static void sqnorm_of_rows(struct layer *l, struct span s, void *ctx)
     row.ops->sqnorm(&row, s, NORM_INSTANTIATE, sq, stride);
 }
 
-static void clipped_grad_embedding(struct trainer *t, const struct batch *x)
+/* Ghost clipping with norms by another hook. */
+static void clip_by_norms_of(struct trainer *t, const struct batch *x, grad_hook *sqnorm_of)
 {
     struct model *m = t->model;
+    if (t->config.clipping == CLIPPING_PER_LAYER) {
+        trainer_clip_layers(t, x, sqnorm_of);
+        return;
+    }
     PHASE(FORWARD) model_forward(m, x);
-    PHASE(BACKWARD) trainer_norm_pass(t, x, sqnorm_of_rows, t, NOT_LAST_PASS);
+    PHASE(BACKWARD) trainer_norm_pass(t, x, sqnorm_of, t, NOT_LAST_PASS);
     PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
     PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+}
+
+static void clipped_grad_embedding(struct trainer *t, const struct batch *x)
+{
+    clip_by_norms_of(t, x, sqnorm_of_rows);
 }
 
 const struct trainer_ops trainer_broken_embedding = {
@@ -66,18 +76,17 @@ const struct trainer_ops trainer_broken_embedding = {
 
 /* The norm of a tied tensor without the cross term 2 <g_embedding, g_head>. */
 
-static void sqnorm_each(struct layer *l, struct span s, void *t)
+static void sqnorm_without_cross(struct layer *l, struct span s, void *t)
 {
+    float *cross = l->cross;
+    l->cross = NULL;
     trainer_layer_sqnorm(t, l, s, NORM_GRAM);
+    l->cross = cross;
 }
 
 static void clipped_grad_tied(struct trainer *t, const struct batch *x)
 {
-    struct model *m = t->model;
-    PHASE(FORWARD) model_forward(m, x);
-    PHASE(BACKWARD) model_backward(m, NULL, sqnorm_each, t, t->loss + x->first, NOT_LAST_PASS);
-    PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
-    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+    clip_by_norms_of(t, x, sqnorm_without_cross);
 }
 
 static const char *hidden_by_untied_head(const struct model_shape *shape, const struct trainer_config *config)

@@ -1,7 +1,7 @@
 /* trainer_mixed.c - mixed ghost clipping (Bu et al. 2022): each linear layer's norm in the way that takes fewer FLOPs,
  * then a second, re-weighted backward pass.
  *
- *     Gram matrices:   T^2 (I + O) (half of each is enough)        gradient itself:   2 T I O
+ *     Gram matrices:   T^2 (I + O), half of each and the diagonal tiles        gradient itself:   2 T I O
  *
  * Decided for each layer and T anew.  Time and memory between those of ghost and fastclip. */
 #include "../device/timer.h"
@@ -9,8 +9,9 @@
 
 static enum norm_mode cheaper(const struct layer *l)
 {
-    const double T = l->T, I = l->in, O = l->out;
-    return T * T * (I + O) < 2.0 * T * I * O ? NORM_GRAM : NORM_INSTANTIATE;
+    if (l->ops != &layer_linear)
+        return NORM_INSTANTIATE; /* no choice */
+    return linear_norm_flops(l, NORM_GRAM) < linear_norm_flops(l, NORM_INSTANTIATE) ? NORM_GRAM : NORM_INSTANTIATE;
 }
 
 static void sqnorm(struct layer *l, struct span s, void *t)

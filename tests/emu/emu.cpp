@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <string>
 #include <unistd.h>
 #include <unordered_map>
 #include <vector>
@@ -153,7 +154,8 @@ bool emu_is_private(const void *p)
 
 static void fill_shared_with_nan()
 {
-    for (volatile uint32_t *p = __start_emu_shared; p < __stop_emu_shared; p++) *p = ~0u; // not memset: AddressSanitizer
+    // not memset, which AddressSanitizer would watch: the section has its red zones in it
+    for (volatile uint32_t *p = __start_emu_shared; p < __stop_emu_shared; p++) *p = ~0u;
 }
 
 static void run_kernel() { kernel->call(kernel_arguments); }
@@ -197,16 +199,22 @@ static void run_block(unsigned block)
     checker_end_block();
 }
 
-static std::unordered_map<const void *, const emu_kernel *> &table()
+static std::unordered_map<const void *, emu_kernel> &table()
 {
-    static std::unordered_map<const void *, const emu_kernel *> t;
+    static std::unordered_map<const void *, emu_kernel> t;
     return t;
 }
-int emu_enter(emu_kernel *k) { return table()[k->function] = k, 1; }
+const emu_kernel *emu_enter(emu_kernel k)
+{
+    std::string name = strrchr(k.name, ' ') + 1;
+    name.pop_back();
+    k.name = strdup(name.c_str());
+    return &table().emplace(k.function, k).first->second; // which stays where it is
+}
 const emu_kernel *emu_kernel_of(const void *function)
 {
     const auto found = table().find(function);
-    return found == table().end() ? nullptr : found->second;
+    return found == table().end() ? nullptr : &found->second;
 }
 
 int emu_launch(const emu_kernel *k, long grid, int block, void **arguments)

@@ -25,6 +25,8 @@ extern emu_indices emu; /* of the running thread */
 #define __forceinline__ inline __attribute__((always_inline))
 #define __shared__      static __attribute__((section("emu_shared")))
 
+const emu_kernel *emu_enter(emu_kernel); // its name is at the end of the given one
+
 void emu_barrier(const char *file, int line);
 uint32_t emu_shuffle_xor(unsigned mask, uint32_t value, int lane_mask, const char *file, int line);
 
@@ -50,16 +52,15 @@ template <class... P, void (*kernel)(P...)> struct emulated<kernel> {
         kernel(*static_cast<P *>(a[i])...);
     }
     static void call(void **a) { call_with(a, std::index_sequence_for<P...>{}); }
-    static inline emu_kernel entry = {nullptr, (void *)kernel, call, sizeof...(P), bytes};
-    static inline const int entered = emu_enter(&entry);
-    static int launch(const char *name, long grid, int block, P... arguments)
+    static const char *signature() { return __PRETTY_FUNCTION__; } // ... = name of the kernel]
+    static inline const emu_kernel *entry =
+        emu_enter({signature(), (void *)kernel, call, sizeof...(P), bytes});
+    static int launch(long grid, int block, P... arguments)
     {
         void *a[] = {&arguments..., nullptr};
-        (void)entered;
-        entry.name = name;
-        return emu_launch(&entry, grid, block, a);
+        return emu_launch(entry, grid, block, a);
     }
 };
 #define LAUNCH(kernel, grid, block, stream, ...) \
-    ((void)(stream), emulated<kernel>::launch(#kernel, (long)(grid), (int)(block), __VA_ARGS__))
+    ((void)(stream), emulated<kernel>::launch((long)(grid), (int)(block), __VA_ARGS__))
 #endif

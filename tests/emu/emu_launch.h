@@ -22,8 +22,6 @@ const struct emu_kernel *emu_kernel_of(const void *function);
 
 /* 0, or 9 (cudaErrorInvalidConfiguration).  What no GPU may do ends the program with code 99 and one line. */
 int emu_launch(const struct emu_kernel *, long grid, int block, void **arguments);
-
-int emu_enter(struct emu_kernel *); /* for emu.h */
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,4 @@
-/* kernels.c - what the code that nvcc puts in the place of <<<...>>> calls.  A kernel is found by its C++ name in
+/* cudart_kernels.c - what the code that nvcc puts in the place of <<<...>>> calls.  A kernel is found by its C++ name in
  * libkernels.so, the same kernels compiled for the emulator. */
 #include "../emu/emu_launch.h"
 #include "standin.h"
@@ -85,6 +85,7 @@ static const struct emu_kernel *emulated(const char *name)
 
 cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *stub)
 {
+    ENTRY(cudaErrorInvalidDeviceFunction);
     int i = 0;
     while (i < n_registered && registered[i].stub != stub)
         i++;
@@ -132,6 +133,8 @@ cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void 
                                cudaStream_t stream)
 {
     ENTRY(cudaErrorInvalidConfiguration);
+    if (!kernel)
+        return standin_note_error(cudaErrorInvalidDeviceFunction);
     if (!is_flat(grid) || !is_flat(block) || shared_bytes)
         standin_violation("a launch in more than one dimension, or with dynamic shared memory");
     if (grid.x < 1 || grid.x > 0x7fffffffu || block.x < 1 || block.x > 1024)

@@ -1,4 +1,4 @@
-/* gpus.c - which GPUs there are. */
+/* cudart_gpus.c - which GPUs there are. */
 #include "standin.h"
 
 #include <stdio.h>
@@ -72,21 +72,14 @@ cudaError_t cudaSetDevice(int device)
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device)
 {
     ENTRY(cudaErrorInvalidDevice);
+    int gpu[MOST_GPUS];
     if (!exists(device))
         return standin_note_error(cudaErrorInvalidDevice);
     memset(properties, 0, sizeof *properties);
+    visible_gpus(gpu);
+    properties->uuid.bytes[0] = (char)gpu[device];
     snprintf(properties->name, sizeof properties->name, "stand-in GPU");
     properties->totalGlobalMem = standin_memory_bytes();
     properties->major = 9;
-    return cudaSuccess;
-}
-
-cudaError_t cudaDeviceGetPCIBusId(char *text, int bytes, int device)
-{
-    int gpu[MOST_GPUS];
-    ENTRY(cudaErrorInvalidDevice);
-    if (device < 0 || device >= visible_gpus(gpu))
-        return standin_note_error(cudaErrorInvalidDevice);
-    snprintf(text, (size_t)bytes, "0000:%02x:00.0", gpu[device]);
     return cudaSuccess;
 }

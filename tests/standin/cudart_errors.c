@@ -1,4 +1,4 @@
-/* errors.c - errors as CUDA reports them, errors on request, and the end of a program that does what it must not. */
+/* cudart_errors.c - errors as CUDA reports them, errors on request, and the end of a program that does what it must not. */
 #include "standin.h"
 
 #include <stdarg.h>

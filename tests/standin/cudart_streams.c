@@ -1,4 +1,4 @@
-/* streams.c - a stream is a list of work; lazy ones do it when something waits for it.  An event is reached when the
+/* cudart_streams.c - a stream is a list of work; lazy ones do it when something waits for it.  An event is reached when the
  * work before it is done. */
 #include "standin.h"
 

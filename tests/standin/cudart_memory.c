@@ -1,4 +1,4 @@
-/* memory.c - device memory and copies.  Memory is new NaN; a copy must keep to one live allocation on its device side
+/* cudart_memory.c - device memory and copies.  Memory is new NaN; a copy must keep to one live allocation on its device side
  * and off all of them on its host side. */
 #include "standin.h"
 

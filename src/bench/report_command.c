@@ -1,0 +1,56 @@
+/* report_command.c - reads a results file or a journal, whichever it is. */
+#include "report_command.h"
+#include "options.h"
+#include "../base/log.h"
+#include "../records/report.h"
+#include "../records/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum report_format format_of(const struct options *options)
+{
+    static const char *const name[] = {
+        [REPORT_TEXT] = "text", [REPORT_MARKDOWN] = "markdown", [REPORT_CSV] = "csv", [REPORT_JSON] = "json",
+    };
+    enum report_format format = options->json ? REPORT_JSON : REPORT_TEXT;
+    for (int i = 0; options->format && i <= REPORT_JSON; i++)
+        if (strcmp(options->format, name[i]) == 0)
+            format = i;
+    return format;
+}
+
+/* By the first bytes, not by name. */
+static bool is_hdf5(const char *path)
+{
+    char first[8] = "";
+    FILE *f = fopen(path, "rbe");
+    const bool yes = f && fread(first, 1, 8, f) == 8 && memcmp(first, "\211HDF\r\n\032\n", 8) == 0;
+    if (f)
+        fclose(f);
+    return yes;
+}
+
+int report_main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct sweep_state state;
+    char error[1024];
+    const int code = options_parse("report", argc, argv, &options, NULL);
+    if (code >= 0)
+        return code;
+    const char *path = options.file[0];
+    if (!(is_hdf5(path) ? store_read : journal_read)(path, &state, error, sizeof error)) {
+        log_error("%s", error);
+        return EXIT_USAGE;
+    }
+    if (state.damaged_frames)
+        log_warn("%s is damaged: %zu frames are left out", path, state.damaged_frames);
+    report_write(stdout, &state, format_of(&options));
+    sweep_state_clear(&state);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_OK;
+    log_error("cannot write the report: %s", strerror(errno));
+    return EXIT_ENVIRONMENT;
+}

@@ -1,0 +1,147 @@
+#!/bin/bash
+# The program that nvcc builds, without a GPU: on stand-ins of CUDA's libraries (tests/standin), where kernels run in
+# the emulator of tests/emu.  docs/cuda.md says what that shows and what only a GPU can show.
+. "$(dirname "$0")/lib.sh"
+
+PYTHON=${PYTHON:-/usr/bin/python3}
+nvcc=${CUDA_HOME:+$CUDA_HOME/bin/}nvcc
+command -v "$nvcc" > /dev/null || [[ -x ${nvcc:=/usr/local/cuda/bin/nvcc} ]] ||
+    skip_all "nvcc is not installed: the CUDA build is not tested (docs/building.md, CUDA)"
+command -v g++ > /dev/null || skip_all "g++ is not installed, and the emulator is C++"
+
+build() { env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u DEVICE make --no-print-directory -j2 "$@"; }
+cuda=$ROOT/build/cuda/dpsweep
+standins=$BUILD/standin
+unset "${!CUDA_STANDIN_@}" "${!EMU_@}" CUDA_VISIBLE_DEVICES DPSWEEP_STRICT DPSWEEP_GPU LD_LIBRARY_PATH
+
+# on [VARIABLE=value...] arguments...: the program on the stand-ins
+on() {
+    local variables=()
+    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
+    env LD_LIBRARY_PATH="$standins" "${variables[@]}" "$cuda" "$@"
+}
+ranks_on() { # the same, as many ranks as $1 says
+    local ranks=$1 variables=()
+    shift
+    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
+    env LD_LIBRARY_PATH="$standins" "${variables[@]}" mpirun -n "$ranks" "$cuda" "$@"
+}
+column() {
+    "$PYTHON" - "$@" <<'END'
+import sys, h5py
+values = h5py.File(sys.argv[1])["runs"][sys.argv[2]][:]
+print(*(v.decode() if isinstance(v, bytes) else v for v in values))
+END
+}
+column_is() { [[ $(column "$1" "$2") == "$3" ]]; }
+all_are() { [[ $(column "$1" "$2" | tr ' ' '\n' | sort -u) == "$3" ]]; }
+same_text() { [[ -s $1 ]] && diff "$1" "$2"; }
+
+check "make DEVICE=cuda builds" build DEVICE=cuda build/cuda/dpsweep
+check "the stand-ins build" build -C tests/standin OUT="$standins"
+((tests_failed == 0)) || plan_done
+
+# ---- without a GPU
+small=(--layers 1 --dim 16 --heads 2 --vocab 50 --seq-len 8)
+tiny=("${small[@]}" --batch-size 2)
+if "$cuda" info --gpus > /dev/null 2>&1; then
+    skip "without a driver it says so" "there is a GPU here"
+else
+    check_fails 3 "without a driver a run is refused" "$cuda" run "${tiny[@]}"
+    check "... in one line" said_one_line
+    check "... that says what to do" said 'no (NVIDIA driver|GPU) here: .*DEVICE=cpu'
+    check "... other commands do without" "$cuda" plan "${tiny[@]}"
+    check "... and info says why there is no device" eval '"$cuda" info | grep -q "device *none: there is no"'
+fi
+check_fails 3 "a driver that is too old is refused" on CUDA_STANDIN_DRIVER=11080 run "${tiny[@]}"
+check "... with both versions" said 'driver is for CUDA 11.8, this program needs [0-9]+\.[0-9]+: update the driver'
+check_fails 3 "no visible GPU is refused" on CUDA_VISIBLE_DEVICES= run "${tiny[@]}"
+check "... with the variable that hides it" said 'CUDA_VISIBLE_DEVICES= leaves no GPU'
+
+# ---- golden files
+for golden in tests/golden/*.h5; do
+    name=$(basename "$golden" .h5)
+    on CUDA_STANDIN_GUARD=1 CUDA_STANDIN_LEAKS=1 check --golden "$golden" --json > "$TMPDIR/$name.eager" 2>&1
+    check "all trainers reproduce $name" test $? = 0
+    on CUDA_STANDIN_LAZY=1 check --golden "$golden" --json > "$TMPDIR/$name.lazy" 2>&1
+    check "... with the same bits when nothing is done before it is waited for" \
+        same_text "$TMPDIR/$name.eager" "$TMPDIR/$name.lazy"
+done
+check "memory that is released is not read" on DPSWEEP_STRICT=1 check --golden tests/golden/gpt2_odd_sizes.h5
+
+# ---- a sweep
+points=("${tiny[@]}" --trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch --model tiny,gpt2)
+check "a sweep of all trainers on two ranks ends well" \
+    ranks_on 2 CUDA_STANDIN_LEAKS=1 sweep "${points[@]}" -o "$TMPDIR/cuda.h5"
+check "... all measured" all_are "$TMPDIR/cuda.h5" status ok
+check "... with right gradients" all_are "$TMPDIR/cuda.h5" verdict VALID
+check "... in the memory that was predicted" \
+    column_is "$TMPDIR/cuda.h5" predicted_peak "$(column "$TMPDIR/cuda.h5" peak_ledger)"
+check "... which is what the driver saw go" \
+    column_is "$TMPDIR/cuda.h5" device_used_after_profiling "$(column "$TMPDIR/cuda.h5" memory_after_profiling)"
+check "the CPU build measures the same sweep" dpsweep sweep "${points[@]}" -o "$TMPDIR/cpu.h5"
+check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDIR/cpu.h5" "$TMPDIR/cuda.h5" 1e-5
+check "lazily, on one rank" on CUDA_STANDIN_LAZY=1 sweep "${points[@]}" -o "$TMPDIR/lazy.h5"
+check "... every bit is the same" "$PYTHON" tests/same_steps.py "$TMPDIR/lazy.h5" "$TMPDIR/cuda.h5" 0
+split=("${small[@]}" --batch-size 3 --physical-batch-size 2 --trainer ghost,dpsgd --clipping automatic,per_layer
+    --dropout 0.1 --optimizer adamw)
+check "dropout, AdamW, and a batch in parts" on sweep "${split[@]}" -o "$TMPDIR/cuda2.h5"
+check "... on the CPU too" dpsweep sweep "${split[@]}" -o "$TMPDIR/cpu2.h5"
+check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDIR/cpu2.h5" "$TMPDIR/cuda2.h5" 1e-5
+
+# ---- ranks and GPUs
+check_fails 2 "more ranks than GPUs are refused" ranks_on 2 CUDA_VISIBLE_DEVICES=1 sweep "${tiny[@]}" --no-output
+check "... with the way out" said '2 ranks would share a GPU.*--share-gpu'
+check "... which works" ranks_on 2 CUDA_VISIBLE_DEVICES=1 sweep "${tiny[@]}" --no-output --share-gpu
+
+# ---- memory
+check "a GPU that is too small is a result" \
+    on CUDA_STANDIN_MEMORY=20000000 sweep "${tiny[@]}" --trainer standard,dpsgd -o "$TMPDIR/oom.h5"
+check "... with what was needed and what there is" said 'needs 32\.0 MiB beside .* MiB free of 19\.1'
+check "... of what ran out of it, and of what needs no less" column_is "$TMPDIR/oom.h5" status "oom_device skipped"
+
+# ---- faults, in every function that the program is linked to, and in a kernel
+short=("${tiny[@]}" --wait-steps 0 --warmup-steps 0 --active-steps 1)
+# One clear line and exit 3, or a result (memory).  Never a hang, never silence.
+fails_well() {
+    local code
+    CUDA_STANDIN_FAIL=$1 LD_LIBRARY_PATH=$standins timeout 60 "$cuda" "${@:2}" > "$TMPDIR/out" 2> "$TMPDIR/err"
+    code=$?
+    if ((code == 3)) && (($(wc -l < "$TMPDIR/err") == 1)) && grep -qE '^dpsweep: error: .*GPU' "$TMPDIR/err"; then
+        felt+=("${1%:*}")
+    elif ((code != 0)) || ! grep -qE '"status":[[:space:]]*"(ok|oom_device)"|^GPU-' "$TMPDIR/out"; then
+        echo "CUDA_STANDIN_FAIL=$1: exit code $code" && cat "$TMPDIR/err"
+        return 1
+    elif grep -q oom_device "$TMPDIR/out"; then
+        felt+=("${1%:*}")
+    fi
+}
+all_fail_well() {
+    local function good=0
+    for function in $functions kernel; do
+        fails_well "$function:1" run --no-isolate --json "${short[@]}" || good=1
+    done
+    DPSWEEP_STRICT=1 fails_well cudaMemsetAsync:1 run --no-isolate --json "${short[@]}" || good=1
+    for function in $often; do
+        fails_well "$function:9" run --no-isolate --json "${short[@]}" || good=1
+    done
+    return $good
+}
+none_is_left_out() {
+    local missing
+    missing=$(comm -23 <(tr ' ' '\n' <<< "$functions" | sort -u) <(printf '%s\n' "${felt[@]}" | sort -u))
+    [[ -z $missing ]] || { echo "not felt: $missing" && false; }
+}
+# What ends the program, or tells of an error, has none of its own to report.
+functions=$(nm -D "$cuda" | sed -nE 's/.* U (__cuda(Launch|Get)Kernel|(cuda|cublas)[A-Z][A-Za-z0-9_]*)@.*/\1/p' |
+    grep -vE 'Destroy|FreeHost|GetLastError|GetError|GetStatus' | xargs)
+often="__cudaLaunchKernel kernel cublasGemmEx cudaMemcpyAsync cudaMalloc cudaStreamSynchronize cudaEventRecord"
+felt=()
+check "a fault in any of $(wc -w <<< "$functions") functions, or in a kernel, ends in one clear line" all_fail_well
+check "... and each was felt" none_is_left_out
+check_fails 1 "in a sweep it is a result" on CUDA_STANDIN_FAIL=kernel:5 sweep "${tiny[@]}" -o "$TMPDIR/fault.h5"
+check "... with CUDA's words and the kernel's place" \
+    said 'failed: src/[a-z_/]*\.c:[0-9]+: kernel .*cudaErrorIllegalAddress'
+check "... that failed" column_is "$TMPDIR/fault.h5" status failed
+
+plan_done

@@ -1,0 +1,209 @@
+/* test_verify.c - every good trainer is found VALID, every negative control INVALID, and no trace is left. */
+#include "../src/bench/rig.h"
+#include "../src/bench/verify.h"
+#include "on_device.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { T = 24, BATCH = 4 };
+
+/* ---- data ------------------------------------------------------------------------------------------------------ */
+
+static char text_file[512];
+
+static int write_lines(const char *const *line, int n)
+{
+    FILE *file = fopen(text_file, "w");
+    for (int i = 0; i < n && file; i++) fprintf(file, "%s\n", line[i]);
+    return file ? fclose(file) : -1;
+}
+
+/* Lines of different lengths, with few different characters. */
+static int write_text(void **state)
+{
+    static const char *const line[] = {"to be or not to be, that is the question", "a b a b a b", "row, row, row",
+        "the rain in spain stays mainly in the plain", "no, no, no, no, no, no", "tomorrow and tomorrow"};
+    (void)state;
+    const char *folder = getenv("TMPDIR");
+    snprintf(text_file, sizeof text_file, "%s/lines-%d.txt", folder ? folder : "/tmp", (int)getpid());
+    return write_lines(line, COUNT(line));
+}
+
+static int remove_text(void **state)
+{
+    (void)state;
+    return unlink(text_file);
+}
+
+enum source { RANDOM_TOKENS, TEXT, N_SOURCES };
+static struct dataset *open_data(enum source source, int vocab)
+{
+    char error[512];
+    const char *name = source == TEXT ? text_file : "random";
+    struct dataset *data = dataset_open(name, "line", T, vocab, BATCH, 1, error, sizeof error);
+    if (!data)
+        fail_msg("%s", error);
+    return data;
+}
+
+/* ---- one verification ------------------------------------------------------------------------------------------ */
+
+struct trial {
+    const struct trainer_ops *ops;
+    enum clipping clipping;
+    struct model_shape shape;
+    enum source source;
+    int physical;
+    double noise_multiplier;
+    enum optimizer_kind optimizer;
+};
+
+static struct trainer_config config_of(const struct trial *a)
+{
+    return (struct trainer_config){.clipping = a->clipping, .batch_size = BATCH, .physical_batch_size = a->physical,
+        .max_grad_norm = 0.7, .noise_multiplier = a->noise_multiplier, .expected_batch_size = BATCH,
+        .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .seed = 3};
+}
+
+struct state_of_training { float *params, *m, *v; uint32_t step; int updates; double learning_rate, max_grad_norm; };
+static struct state_of_training state_of(const struct trainer *t)
+{
+    const long P = t->model->n_params;
+    return (struct state_of_training){fetch(t->model->params, P), fetch(t->optimizer.m, P),
+        t->optimizer.v ? fetch(t->optimizer.v, P) : NULL, t->step, t->optimizer.step, t->optimizer.config.learning_rate,
+        t->config.max_grad_norm};
+}
+
+static void assert_unchanged(const struct trainer *t, struct state_of_training before)
+{
+    const struct state_of_training now = state_of(t);
+    same("weights", now.params, before.params, t->model->n_params);
+    same("first moment", now.m, before.m, t->model->n_params);
+    if (now.v)
+        same("second moment", now.v, before.v, t->model->n_params);
+    assert_int_equal(now.step, before.step);
+    assert_int_equal(now.updates, before.updates);
+    assert_true(now.learning_rate == before.learning_rate && now.max_grad_norm == before.max_grad_norm);
+}
+
+static struct verification verify(const struct trial *a)
+{
+    struct verification v;
+    struct rig rig;
+    const struct trainer_config config = config_of(a);
+    struct dataset *data = open_data(a->source, a->shape.vocab);
+    ledger_open(LEDGER_REAL, 0);
+    assert_true(rig_create_model(&rig, &a->shape) && rig_create_trainer(&rig, a->ops, &config, T));
+    model_init(rig.model, 3);
+    const struct batch x = dataset_batch_with_repeats(data, rig.buffer, VERIFY_SAMPLES);
+    const struct state_of_training before = state_of(rig.trainer);
+    verify_trainer(rig.trainer, &x, &v);
+    assert_unchanged(rig.trainer, before);
+    rig_free(&rig);
+    ledger_close();
+    dataset_close(data);
+    free_arrays(NULL);
+    return v;
+}
+
+/* A trainer with each clipping it takes on each architecture; the rest differs from one trial to the next. */
+static void for_each_trial_of(const struct trainer_ops *ops, void (*test)(const struct trial *))
+{
+    int number = 0;
+    for (int c = 0; c < N_CLIPPINGS; c++)
+        for (int arch = 0; arch < N_ARCHS && trainer_takes_clipping(ops, (enum clipping)c); arch++)
+            for (int source = 0; source < N_SOURCES; source++, number++) {
+                const struct model_shape shape = {
+                    (enum arch)arch, .vocab = 300, .dim = 24, .layers = 1, .heads = 3, .max_seq = T};
+                test(&(struct trial){ops, (enum clipping)c, shape, (enum source)source, .physical = number / 2 % 2 + 1,
+                    .noise_multiplier = 1, (enum optimizer_kind)(number / 2 % N_OPTIMIZERS)});
+            }
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------------------------- */
+
+static void assert_verdict(const struct trial *a, const struct verification *v, enum verdict wanted)
+{
+    if (v->verdict != wanted)
+        fail_msg("%s, %s, %s: %s: %s", a->ops->name, clipping_name[a->clipping], arch_name[a->shape.arch],
+            verdict_name[v->verdict], v->message);
+}
+
+static void is_valid(const struct trial *a)
+{
+    const struct verification v = verify(a);
+    assert_verdict(a, &v, VERDICT_VALID);
+    assert_string_equal(v.message, "");
+    assert_true(v.grad_rel_err < VALID_REL_ERR && v.step_rel_err < VALID_REL_ERR);
+    assert_true(a->ops->is_private ? v.norm_rel_err < VALID_REL_ERR : isnan(v.norm_rel_err));
+    assert_true(a->ops->is_private ? fabs(v.noise_variance_ratio - 1) < 0.1 : isnan(v.noise_variance_ratio));
+}
+
+static void every_trainer_is_valid_with_every_clipping(void **state)
+{
+    (void)state;
+    for (int i = 0; trainer_at(i); i++)
+        if (!trainer_at(i)->is_control)
+            for_each_trial_of(trainer_at(i), is_valid);
+}
+
+/* A control says itself where its mistake would not show.  It must be found by what it does, not by a NaN. */
+static int n_invalid;
+static void is_refused_or_invalid(const struct trial *a)
+{
+    const struct trainer_config config = config_of(a);
+    if (trainer_refusal(a->ops, &a->shape, &config))
+        return;
+    const struct verification v = verify(a);
+    assert_verdict(a, &v, VERDICT_INVALID);
+    assert_string_not_equal(v.message, "");
+    assert_true(isfinite(v.grad_rel_err) && isfinite(v.norm_rel_err) && isfinite(v.step_rel_err));
+    n_invalid++;
+}
+
+static void every_control_is_invalid(void **state)
+{
+    (void)state;
+    for (int i = 0; trainer_at(i); i++)
+        if (trainer_at(i)->is_control) {
+            n_invalid = 0;
+            for_each_trial_of(trainer_at(i), is_refused_or_invalid);
+            assert_true(n_invalid > 0);
+        }
+}
+
+static void a_batch_without_targets_cannot_be_verified(void **state)
+{
+    (void)state;
+    write_lines((const char *const[]){"a", "b", "c", "d"}, BATCH);
+    const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT, 1, 1,
+        OPTIMIZER_SGD};
+    const struct verification v = verify(&a);
+    assert_verdict(&a, &v, VERDICT_INVALID);
+    assert_non_null(strstr(v.message, "no token to predict"));
+}
+
+static void errors_are_judged_by_the_stated_limits(void **state)
+{
+    (void)state;
+    assert_int_equal(verdict_of(0), VERDICT_VALID);
+    assert_int_equal(verdict_of(1e-4), VERDICT_VALID);
+    assert_int_equal(verdict_of(1.1e-4), VERDICT_WARN);
+    assert_int_equal(verdict_of(1.1e-3), VERDICT_INVALID);
+    assert_int_equal(verdict_of(NAN), VERDICT_INVALID);
+}
+
+int main(void)
+{
+    open_strict_device(1);
+    const struct CMUnitTest tests[] = {
+        TEST(every_trainer_is_valid_with_every_clipping),
+        TEST(every_control_is_invalid),
+        TEST(a_batch_without_targets_cannot_be_verified),
+        TEST(errors_are_judged_by_the_stated_limits),
+    };
+    const int failed = cmocka_run_group_tests(tests, write_text, remove_text);
+    device_close();
+    return failed;
+}
