@@ -3,13 +3,13 @@
 The first of a suite is also seeded by tests/test_emulator.sh."""
 from collections import namedtuple
 
-# name of a suite: its build for the emulator (empty: none), its script
+# name of a suite: its build for the emulator (empty: none), its script, what it must say
 SUITES = {
-    'plain': ('plain', 'test_emulator.sh'),       # wrong values, deadlocks, other bits in another order
-    'checker': ('checker', 'test_emulator.sh'),   # races, shared memory read before it is written
-    'asan': ('asan', 'test_emulator.sh'),         # overruns
-    'requests': ('checker', 'test_emulator.sh'),  # slow access
-    'ptx': ('', 'test_ptx.sh'),                   # what the compiler made of it
+    'plain': ('plain', 'test_emulator.sh', 'not ok .* plain: .*'),
+    'checker': ('checker', 'test_emulator.sh', '(race with|never written in) .* [0-9]+'),
+    'asan': ('asan', 'test_emulator.sh', 'AddressSanitizer: .*-overflow|runtime error: .*'),
+    'requests': ('checker', 'test_emulator.sh', '(global|shared) .* costs [0-9.]+'),
+    'ptx': ('', 'test_ptx.sh', 'not ok .* sm_90: .*'),
 }
 
 Mutation = namedtuple('Mutation', 'name suite file old new')
@@ -91,7 +91,7 @@ MUTATIONS = [Mutation(*m) for m in [
     ('adamw: beta2 for 1 - beta2', 'plain', 'optimizer.cu', '(1.0f - beta2) * gi * gi', 'beta2 * gi * gi'),
 
     # ---- speed
-    ('copy: neighbours far apart', 'requests', 'elementwise.cu', 'y[i] = x[i];', 'y[i * 17 % n] = x[i * 17 % n];'),
+    ('copy: neighbours far apart', 'requests', 'elementwise.cu', 'y[i] = x[i];', 'y[i * 4099 % n] = x[i * 4099 % n];'),
     ('dropout: a warp reads from one bank', 'requests', 'dropout.cu', 'BLOCK_LOOP(j, hi - lo) {',
      'BLOCK_LOOP(i, hi - lo) { const int j = hi - lo == TILE_ELEMENTS ? i % 32 * 32 + i / 32 : i;'),
 
