@@ -6,7 +6,7 @@ from collections import namedtuple
 # name of a suite: its build for the emulator (empty: none), its script, what it must say
 SUITES = {
     'plain': ('plain', 'test_emulator.sh', 'not ok .* plain: .*'),
-    'checker': ('checker', 'test_emulator.sh', '(race with|never written in) .* [0-9]+'),
+    'checker': ('checker', 'test_emulator.sh', '(race with|never written in) \\w+ [0-9]+'),
     'asan': ('asan', 'test_emulator.sh', 'AddressSanitizer: .*-overflow|runtime error: .*'),
     'requests': ('checker', 'test_emulator.sh', '(global|shared) .* costs [0-9.]+'),
     'ptx': ('', 'test_ptx.sh', 'not ok .* sm_90: .*'),
