@@ -73,7 +73,12 @@ BLOCK_REDUCE(block_max, -INFINITY, k_max)
 #define PRAGMA_(x) _Pragma(#x)
 #define PRAGMA(x)  PRAGMA_(x)
 #define API
+/* gcc compiles a kernel twice, and the processor chooses at run time.  Sanitizers start too late for such a choice. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define __global__ static __attribute__((target_clones("avx512f", "default")))
+#else
 #define __global__ static
+#endif
 #define __shared__ /* an ordinary local of the row: declare it inside ROW_LOOP */
 #define __syncthreads() ((void)0)
 #define DEVICE          static inline __attribute__((always_inline))

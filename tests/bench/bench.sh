@@ -10,7 +10,7 @@ mkdir -p "$folder"
 
 case ${BENCH:-full} in
 full) bound=(3 2) trainers=() ;;
-quick) bound=(1 1) trainers=(--quick) ;;
+quick) bound=(1 2) trainers=(--quick) ;;
 *)
     echo "bench: BENCH=$BENCH: there are full (the default) and quick" >&2
     exit 2
