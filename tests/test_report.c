@@ -131,6 +131,22 @@ static void a_run_that_is_not_ok_shows_no_time_but_its_message(void **state)
     free(text);
 }
 
+/* 2 threads for 5 s: 10 s of CPU time at most, 8 s are enough. */
+static void a_time_whose_threads_did_not_run_is_marked(void **state)
+{
+    (void)state;
+    struct record r[6];
+    const struct sweep_state s = small_sweep(r);
+    r[3].step_cpu_time_p50 = 7.9;
+    char *text = report(&s, REPORT_TEXT);
+    assert_has(line_of(text, "dpsgd"), " 5000~ ");
+    free(text);
+    r[3].step_cpu_time_p50 = 8.1;
+    text = report(&s, REPORT_TEXT);
+    assert_has(line_of(text, "dpsgd"), " 5000 ");
+    free(text);
+}
+
 static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
 {
     (void)state;
@@ -279,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_compares_with_standard),
         cmocka_unit_test(a_run_that_is_not_ok_shows_no_time_but_its_message),
+        cmocka_unit_test(a_time_whose_threads_did_not_run_is_marked),
         cmocka_unit_test(another_axis_gets_a_column_and_a_base_of_its_own),
         cmocka_unit_test(markdown_has_as_many_bars_in_each_row),
         cmocka_unit_test(csv_quotes_and_leaves_the_unknown_empty),

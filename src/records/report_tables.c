@@ -33,6 +33,7 @@ static const char LEGEND[] =
     "MiB: device memory by the ledger, after the measured steps, after the trainer is freed, at its peak.\n"
     "batch 4 (1): 4 samples a step, 1 in memory at once.  step ms: median of the measured steps.\n"
     "tokens/s: valid input tokens of a step over that median.  -: not measured.\n"
+    "~: its threads ran less than 80 % of it: a shared machine, or a run too small for its threads.\n"
     "ratio: step ms over that of standard in the same configuration (split alike, else unsplit).\n";
 
 struct line {
@@ -146,6 +147,14 @@ static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *
     }
 }
 
+/* On a CPU, threads that were not running most of the time make a time that says more about the machine than about
+ * the trainer. */
+static bool is_disturbed(const struct record *r)
+{
+    return strcmp(r->config.device, "cpu") == 0 &&
+           r->step_cpu_time_p50 < 0.8 * (double)r->threads * r->step_time_p50;
+}
+
 static void set_cells(struct line *l, const struct sweep_state *s, const bool *varies)
 {
     const struct record *r = l->r, *standard = find_standard(s, r);
@@ -161,6 +170,8 @@ static void set_cells(struct line *l, const struct sweep_state *s, const bool *v
     set_mib(l->cell[CLEANED], r->memory_after_cleanup);
     set_mib(l->cell[PEAK], r->peak_ledger);
     set_number(l->cell[STEP_MS], timed ? r->step_time_p50 * 1e3 : NAN);
+    if (timed && is_disturbed(r))
+        text_append(l->cell[STEP_MS], CELL_BYTES, "~");
     set_number(l->cell[TOKENS], timed ? r->throughput_p50 : NAN);
     set_number(l->cell[RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
     set_text(l->cell[VERDICT], r->verdict);

@@ -21,7 +21,7 @@ MIB = 1 << 20
 SMALL = "--model small --batch-size 8 --seq-len 128 --active-steps 3"
 GPT2 = "--model gpt2 --layers 2 --batch-size 4 --seq-len 128 --active-steps 3"
 MEDIUM = "--model medium --batch-size 4 --seq-len 512 --active-steps 2"
-FULL = [(SMALL, 1, 3), (SMALL, CORES, 3), (GPT2, CORES, 1), (MEDIUM, CORES, 1), (MEDIUM, 1, 1)]
+FULL = [(SMALL, 1, 3), (SMALL, CORES, 3), (GPT2, CORES, 1), (MEDIUM, 1, 1)]
 QUICK = [(SMALL, 1, 1), (SMALL, CORES, 1)]
 
 
