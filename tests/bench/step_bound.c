@@ -8,7 +8,8 @@
  *
  * Writes JSON lines, which step_bound.py makes tables of: what is measured ("setting"), each step ("step": its time and
  * what of it passed within device_gemm), each shape ("gemm": the best of one call alone, and for each trainer its calls
- * in a step and the best time that they took within one).  CPU time is that of all threads. */
+ * in a step and the best time that they took within one, on a device that computes while it is called: the CPU).
+ * CPU time is that of all threads. */
 #include "../../src/base/check.h"
 #include "../../src/base/text.h"
 #include "../../src/bench/rig.h"
@@ -164,6 +165,7 @@ static void time_shape(struct shape *s, struct operands x)
     do {
         ledger_rewind(mark);
         __real_device_gemm(&g);
+        device_sync();
         n++;
     } while (!ledger_is_rehearsing() && clock_wall_s() - wall_s < TRIAL_S);
     if (ledger_is_rehearsing())

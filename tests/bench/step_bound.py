@@ -21,7 +21,8 @@ def print_shapes(gemms, trainers):
         return [-gemm["calls"][trainer] * gemm["wall_s"] for trainer in trainers]
 
     print("\nMatrix products C (m,n) = op(A) op(B), GFLOP/s: the best alone, and within steps of", first)
-    print("with: b bias, + added to C, a another matrix added, r relu. Calls in a step of:", ", ".join(trainers), "\n")
+    print("with: b bias, + added to C, a another matrix added, r relu. Calls in a step of:")
+    print("   ", ", ".join(trainers), "\n")
     print("op batch     m     n     k with  ms alone   alone  within  calls")
     for gemm in sorted(gemms, key=cost):
         within = gemm["within_s"].get(first)

@@ -17,10 +17,10 @@ import time
 CORES = len(os.sched_getaffinity(0))
 MIB = 1 << 20
 
-# configuration, threads, rounds
 SMALL = "--model small --batch-size 8 --seq-len 128 --active-steps 3"
 GPT2 = "--model gpt2 --layers 2 --batch-size 4 --seq-len 128 --active-steps 3"
 MEDIUM = "--model medium --batch-size 4 --seq-len 512 --active-steps 2"
+# configuration, threads, rounds
 FULL = [(SMALL, 1, 3), (SMALL, CORES, 3), (GPT2, CORES, 1), (MEDIUM, 1, 1)]
 QUICK = [(SMALL, 1, 1), (SMALL, CORES, 1)]
 
