@@ -71,6 +71,17 @@ result() {
     echo "$1 $tests_run - $2"
 }
 
+# column FILE.h5 NAME: the values of a column of /runs, in order of run_id, on one line
+column() {
+    "${PYTHON:-/usr/bin/python3}" - "$@" <<'END'
+import sys, h5py
+values = h5py.File(sys.argv[1])["runs"][sys.argv[2]][:]
+print(*(v.decode() if isinstance(v, bytes) else v for v in values))
+END
+}
+column_is() { [[ $(column "$1" "$2") == "$3" ]]; }
+all_are() { [[ $(column "$1" "$2" | tr ' ' '\n' | sort -u) == "$3" ]]; }
+
 # The last line of every suite.
 plan_done() {
     echo "1..$tests_run"

@@ -26,15 +26,6 @@ ranks_on() { # the same, as many ranks as $1 says
     while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
     env LD_LIBRARY_PATH="$standins" "${variables[@]}" mpirun -n "$ranks" "$cuda" "$@"
 }
-column() {
-    "$PYTHON" - "$@" <<'END'
-import sys, h5py
-values = h5py.File(sys.argv[1])["runs"][sys.argv[2]][:]
-print(*(v.decode() if isinstance(v, bytes) else v for v in values))
-END
-}
-column_is() { [[ $(column "$1" "$2") == "$3" ]]; }
-all_are() { [[ $(column "$1" "$2" | tr ' ' '\n' | sort -u) == "$3" ]]; }
 same_text() { [[ -s $1 ]] && diff "$1" "$2"; }
 
 check "make DEVICE=cuda builds" build DEVICE=cuda build/cuda/dpsweep

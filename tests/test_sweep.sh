@@ -4,16 +4,6 @@
 
 PYTHON=${PYTHON:-/usr/bin/python3}
 
-# column FILE.h5 NAME: the values of a column of /runs, in order of run_id, on one line
-column() {
-    "$PYTHON" - "$@" <<'END'
-import sys, h5py
-values = h5py.File(sys.argv[1])["runs"][sys.argv[2]][:]
-print(*(v.decode() if isinstance(v, bytes) else v for v in values))
-END
-}
-column_is() { [[ $(column "$1" "$2") == "$3" ]]; }
-all_are() { [[ $(column "$1" "$2" | tr ' ' '\n' | sort -u) == "$3" ]]; }
 same_column() { [[ -n $(column "$1" "$3") && $(column "$1" "$3") == "$(column "$2" "$3")" ]]; }
 no_worker_is_left() { ! pgrep -f "dpsweep worker .*--seed=$seed "; }
 

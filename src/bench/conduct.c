@@ -25,7 +25,7 @@ struct sweep {
     size_t n, done;
     struct lane *lane;             /* (ranks) */
     struct output *output;
-    double start_s, flops_done;    /* of this session */
+    double start_s, flops_done;    /* since this start */
 };
 
 /* ---- before -------------------------------------------------------------------------------------------------- */
