@@ -33,7 +33,22 @@ __global__ void scale_rows(const float *x, const float *__restrict__ weight, flo
         const float w = weight[b];
         const float *xr = x + b * cols + c0;
         float *yr = y + b * cols + c0;
-        BLOCK_LOOP(j, width) yr[j] = w * xr[j];
+        if (w == 0.0f) {
+            BLOCK_LOOP(j, width) yr[j] = 0.0f; /* a sample left out, whatever it holds */
+        } else {
+            BLOCK_LOOP(j, width) yr[j] = w * xr[j];
+        }
+    }
+}
+
+__global__ void leave_out(float *__restrict__ x, const float *__restrict__ weight, int n, long cols)
+{
+    const long chunks = TILES(cols, ROW_CHUNK);
+    ROW_LOOP(k, n * chunks, ROW_CHUNK) {
+        const long b = k / chunks, c0 = k % chunks * ROW_CHUNK;
+        const int width = weight[b] == 0.0f ? tile_size(cols, c0, ROW_CHUNK) : 0;
+        float *xr = x + b * cols + c0;
+        BLOCK_LOOP(j, width) xr[j] = 0.0f;
     }
 }
 
@@ -110,6 +125,10 @@ API int k_add(kstream st, float *y, const float *x, long n)
 API int k_scale_rows(kstream st, const float *x, const float *weight, float *y, int n, long cols)
 {
     return LAUNCH(scale_rows, ROW_GRID(n * TILES(cols, ROW_CHUNK)), ROW_BLOCK(cols), st, x, weight, y, n, cols);
+}
+API int k_leave_out(kstream st, float *x, const float *weight, int n, long cols)
+{
+    return LAUNCH(leave_out, ROW_GRID(n * TILES(cols, ROW_CHUNK)), ROW_BLOCK(cols), st, x, weight, n, cols);
 }
 API int k_epilogue(kstream st, float *c, long ld, const float *bias, const float *add, int relu, long rows, int cols)
 {

@@ -21,7 +21,8 @@ int k_copy(kstream, float *y, const float *x, long n);                    /* y =
 int k_scale(kstream, float *x, float factor, long n);                     /* x *= factor */
 int k_add(kstream, float *y, const float *x, long n);                     /* y += x */
 int k_scale_rows(kstream, const float *x, const float *weight, float *y, int n, long cols);
-                                                                          /* y[b,:] = weight[b] x[b,:]; y may be x */
+/* y[b,:] = weight[b] x[b,:], 0 where weight[b] is 0; y may be x */
+int k_leave_out(kstream, float *x, const float *weight, int n, long cols); /* x[b,:] = 0 where weight[b] is 0 */
 int k_epilogue(kstream, float *c, long ld, const float *bias, const float *add, int relu, long rows, int cols);
 /* c (rows, cols, rows ld apart) += bias (cols) or NULL, += add (as c) or NULL, then ReLU if asked */
 int k_relu_bwd(kstream, const float *dy, const float *y, float *dx, long n); /* dx = y > 0 ? dy : 0; dx may be dy */

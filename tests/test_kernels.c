@@ -42,6 +42,29 @@ static void rows_are_scaled_by_their_weight(void **state)
     }
 }
 
+static void a_row_of_weight_0_becomes_0_whatever_it_holds(void **state)
+{
+    (void)state;
+    static const long cols[] = {1, 33, 9001};
+    for (int s = 0; s < COUNT(cols); s++) {
+        const long c = cols[s];
+        float *x = numbers(3 * c, 0, 3), weight[] = {-2.0f, 0.0f, 0.5f}, *y = zeros(3 * c);
+        x[c] = NAN;
+        x[2 * c - 1] = c > 1 ? INFINITY : NAN;
+        float *left = copy(x, 3 * c);
+        k_leave_out(NULL, left, weight, 3, c);
+        k_scale_rows(NULL, x, weight, y, 3, c);
+        for (long i = 0; i < 3 * c; i++) {
+            const int out = i / c == 1;
+            near("left out", i, left[i], out ? 0 : x[i], 0);
+            near("scaled", i, y[i], out ? 0 : weight[i / c] * x[i], 0);
+        }
+        float *same_as = copy(left, 3 * c);
+        k_leave_out(NULL, left, weight, 0, c);
+        same("no rows", left, same_as, 3 * c);
+    }
+}
+
 /* All eight combinations, in rows with something between them that must stay. */
 static void what_follows_a_product_adds_and_cuts_off(void **state)
 {
@@ -359,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fill_scale_and_add_round_once),
         TEST(rows_are_scaled_by_their_weight),
+        TEST(a_row_of_weight_0_becomes_0_whatever_it_holds),
         TEST(what_follows_a_product_adds_and_cuts_off),
         TEST(relu_passes_gradients_where_its_output_is_positive),
         TEST(gelu_and_its_slope_follow_the_formula),

@@ -25,7 +25,8 @@ extern const char *const norm_mode_name[N_NORM_MODES]; /* "instantiate", "ghost"
 struct layer;
 struct layer_ops {
     const char *kind;
-    /* g (P_l) += sum_b weight_b g_b */
+    /* g (P_l) += sum_b weight_b g_b.  A sample of weight 0 is left out even if it holds what is not finite: its input x
+     * is lost then. */
     void (*grad)(struct layer *, struct span, struct weights, float *g, enum destination);
     /* g[b - b0] += g_b for each b of the span, rows of P_l floats, stride_g from one to the next */
     void (*grad_sample)(struct layer *, struct span, float *g, long stride_g, enum destination);
@@ -50,7 +51,7 @@ struct layer {
                                   * embedding; NULL: nobody.  Their gradients add up in one tensor. */
     float *cross;                /* (B,T,D), both of a tied pair: scratch for <g_embedding, g_head>, NULL: no norms */
     /* at the hook: */
-    const float *x;              /* (n,T,I) linear input; layernorm: its input (n,T,D) */
+    float *x;                    /* (n,T,I) linear input; layernorm: its input (n,T,D) */
     const float *dy;             /* (n,T,O) */
     const float *mean, *rstd;    /* (n,T) layernorm */
     struct ids ids;              /* embedding, and a head tied to it: the samples' tokens */

@@ -52,6 +52,7 @@ static void linear_grad(struct layer *l, struct span s, struct weights w, float 
     } else { /* sum_b (weight_b dy_b)^T x_b */
         float *weighted = ledger_take(MEMORY_WORKSPACE, "weighted dy", (size_t)(rows * l->out) * sizeof(float));
         KERNEL(scale_rows, l->dy, weights_of(w, 0, s), weighted, s.n, (long)l->T * l->out);
+        KERNEL(leave_out, l->x, weights_of(w, 0, s), s.n, (long)l->T * l->in);
         weight_grad(l, l->x, weighted, rows, g, to);
         ledger_release(weighted);
     }

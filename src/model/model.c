@@ -208,7 +208,7 @@ void pass_drop(const struct model *m, float *activation)
         ledger_release(activation);
 }
 
-void pass_show(const struct model *m, struct layer *l, const float *x, const float *dy)
+void pass_show(const struct model *m, struct layer *l, float *x, const float *dy)
 {
     l->T = m->pass->batch.T;
     l->x = x;
@@ -217,7 +217,7 @@ void pass_show(const struct model *m, struct layer *l, const float *x, const flo
     m->pass->hook(l, (struct span){0, m->pass->batch.n}, m->pass->ctx);
 }
 
-void pass_show_layernorm(const struct model *m, struct layer *l, const float *x, const float *mean, const float *rstd,
+void pass_show_layernorm(const struct model *m, struct layer *l, float *x, const float *mean, const float *rstd,
     const float *dy)
 {
     l->mean = mean;
@@ -236,7 +236,7 @@ void pass_layernorm(const struct model *m, const struct layer *ln, const float *
     KERNEL(layernorm_fwd, x, ln->weight, ln->bias, y, mean, rstd, pass_rows(m), ln->out);
 }
 
-void pass_layernorm_backward(const struct model *m, struct layer *ln, const float *x, const float *mean,
+void pass_layernorm_backward(const struct model *m, struct layer *ln, float *x, const float *mean,
     const float *rstd, float *dy)
 {
     pass_show_layernorm(m, ln, x, mean, rstd, dy);
@@ -257,12 +257,40 @@ struct attention pass_attention(const struct model *m)
     return (struct attention){b->n, b->T, m->shape.dim, m->shape.heads, m->arch->causal, b->length};
 }
 
-void pass_drop_block(const struct model *m, struct block *k)
+/* Does something with every activation of a block: x (n,T,columns). */
+typedef void with_activation(const struct model *, float *x, long columns);
+static void for_each_of_block(const struct model *m, const struct block *k, with_activation *visit)
 {
-    float *const kept[] = {k->q_out, k->k_out, k->v_out, k->attended, k->lse, k->in_1, k->mean_1, k->rstd_1, k->hidden,
-        k->in_2, k->mean_2, k->rstd_2};
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        pass_drop(m, kept[i]);
+    const long D = m->shape.dim;
+    float *const wide[] = {k->q_out, k->k_out, k->v_out, k->attended, k->in_1, k->in_2};
+    float *const statistics[] = {k->mean_1, k->rstd_1, k->mean_2, k->rstd_2};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        visit(m, wide[i], D);
+    for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++)
+        visit(m, statistics[i], 1);
+    visit(m, k->lse, m->shape.heads);
+    visit(m, k->hidden, 4 * D);
+}
+
+static void for_each_of_top(const struct model *m, with_activation *visit)
+{
+    const struct pass *p = m->pass;
+    visit(m, p->rstd_f, 1);
+    visit(m, p->mean_f, 1);
+    visit(m, p->in_f, m->shape.dim);
+}
+
+static void drop(const struct model *m, float *x, long columns)
+{
+    (void)columns;
+    pass_drop(m, x);
+}
+
+/* So that nothing of a sample of weight 0 can spread, not even what is not finite (0 NaN = NaN). */
+static void leave_out(const struct model *m, float *x, long columns)
+{
+    const struct batch *b = &m->pass->batch;
+    KERNEL(leave_out, x, m->pass->weight, b->n, b->T * columns);
 }
 
 void pass_embed(const struct model *m, float *x)
@@ -273,6 +301,24 @@ void pass_embed(const struct model *m, float *x)
            m->shape.dim);
     KERNEL(embedding_add, b->position.id, b->position.stride_b, b->position.stride_t, p->wpe->weight, x, b->n, b->T,
         m->shape.dim);
+    if (p->weight)
+        leave_out(m, x, m->shape.dim);
+}
+
+static void drop_all(const struct model *m)
+{
+    pass_drop(m, m->pass->out_f);
+    for_each_of_top(m, drop);
+    for (int l = m->shape.layers - 1; l >= 0; l--)
+        for_each_of_block(m, &m->pass->block[l], drop);
+}
+
+static void leave_out_samples(const struct model *m)
+{
+    leave_out(m, m->pass->out_f, m->shape.dim);
+    for_each_of_top(m, leave_out);
+    for (int l = 0; l < m->shape.layers; l++)
+        for_each_of_block(m, &m->pass->block[l], leave_out);
 }
 
 /* ---- the passes ---------------------------------------------------------------------------------------------- */
@@ -282,6 +328,7 @@ void model_forward(struct model *m, const struct batch *batch)
     struct pass *p = m->pass;
     p->batch = *batch;
     p->again = false;
+    p->weight = NULL;
     p->wte->ids = p->head->ids = batch->token;
     float *x = pass_keep(m, "residual stream", m->shape.dim);
     pass_embed(m, x);
@@ -292,14 +339,6 @@ void model_forward(struct model *m, const struct batch *batch)
     p->rstd_f = pass_keep(m, "rstd", 1);
     p->out_f = pass_keep(m, "head input", m->shape.dim);
     pass_layernorm(m, p->ln_f, p->in_f, p->out_f, p->mean_f, p->rstd_f);
-}
-
-static void drop_top(struct model *m)
-{
-    struct pass *p = m->pass;
-    pass_drop(m, p->rstd_f);
-    pass_drop(m, p->mean_f);
-    pass_drop(m, p->in_f);
 }
 
 static void show_embeddings(struct model *m, const float *dy)
@@ -315,6 +354,7 @@ static void begin_pass(struct model *m, grad_hook *hook, void *ctx, enum pass_ki
     struct pass *p = m->pass;
     p->hook = hook;
     p->ctx = ctx;
+    p->weight = NULL;
     p->last = kind == LAST_PASS;
 }
 
@@ -322,14 +362,17 @@ void model_backward(struct model *m, const float *weight, grad_hook *hook, void 
 {
     struct pass *p = m->pass;
     begin_pass(m, hook, ctx, kind);
+    p->weight = weight;
+    if (weight)
+        leave_out_samples(m);
     float *dy = pass_gradient(m, "residual gradient", m->shape.dim);
     head_backward(m, weight, loss, dy);
     pass_drop(m, p->out_f);
     pass_layernorm_backward(m, p->ln_f, p->in_f, p->mean_f, p->rstd_f, dy);
-    drop_top(m);
+    for_each_of_top(m, drop);
     for (int l = m->shape.layers - 1; l >= 0; l--) {
         m->arch->backward(m, l, dy);
-        pass_drop_block(m, &p->block[l]);
+        for_each_of_block(m, &p->block[l], drop);
     }
     show_embeddings(m, dy);
     ledger_release(dy);
@@ -344,10 +387,7 @@ void model_revisit(struct model *m, grad_hook *hook, void *ctx, enum pass_kind k
     for (int l = m->shape.layers - 1; l >= 0; l--)
         m->arch->revisit(m, l);
     show_embeddings(m, NULL);
-    pass_drop(m, p->out_f);
-    drop_top(m);
-    for (int l = m->shape.layers - 1; l >= 0; l--)
-        pass_drop_block(m, &p->block[l]);
+    drop_all(m);
 }
 
 void model_loss(struct model *m, float *loss)
@@ -355,8 +395,5 @@ void model_loss(struct model *m, float *loss)
     struct pass *p = m->pass;
     p->last = true;
     head_loss(m, loss);
-    pass_drop(m, p->out_f);
-    drop_top(m);
-    for (int l = m->shape.layers - 1; l >= 0; l--)
-        pass_drop_block(m, &p->block[l]);
+    drop_all(m);
 }

@@ -73,6 +73,7 @@ void model_forward(struct model *, const struct batch *);
 
 /* Back-propagates sum_b weight[b] loss[b] (weight (n), NULL: all 1) and shows each layer with parameters to the hook,
  * once or with several disjoint spans (so the head never stores B x T x V), at the moment x and dy are alive.
+ * A sample of weight 0 is left out whatever it holds, also what is not finite; its activations are lost.
  * loss (n), if not NULL, gets each sample's loss: mean cross-entropy over its targets, unweighted.  It is computed
  * here and not in the forward pass, because loss and gradient share the logits, which are never stored for a batch.
  * After LAST_PASS the activations are gone; before it they stay intact for another pass. */

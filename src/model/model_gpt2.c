@@ -92,7 +92,7 @@ static void show_qkv(const struct model *m, struct block *k, const float *dq, co
 }
 
 /* dy += gradient through the layernorm ln, whose output has the gradient dx */
-static void add_through_layernorm(const struct model *m, struct layer *ln, const float *x, const float *mean,
+static void add_through_layernorm(const struct model *m, struct layer *ln, float *x, const float *mean,
     const float *rstd, const float *dx, float *dy)
 {
     pass_show_layernorm(m, ln, x, mean, rstd, dx);

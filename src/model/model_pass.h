@@ -27,21 +27,22 @@ struct pass {
     void *ctx;
     bool last;
     bool again;                      /* not the first pass after the forward pass */
+    const float *weight;             /* (n) of samples in a weighted pass; those of weight 0 are left out.  Else NULL */
 };
 
 long pass_rows(const struct model *);                              /* n T */
 float *pass_keep(const struct model *, const char *name, long columns);   /* activation (n,T,columns) */
 float *pass_gradient(const struct model *, const char *name, long columns); /* output gradient (n,T,columns) */
 void pass_drop(const struct model *, float *activation);           /* gone after the last pass only */
-void pass_show(const struct model *, struct layer *, const float *x, const float *dy); /* all samples to the hook */
-void pass_show_layernorm(const struct model *, struct layer *, const float *x, const float *mean, const float *rstd,
+void pass_show(const struct model *, struct layer *, float *x, const float *dy); /* all samples to the hook */
+void pass_show_layernorm(const struct model *, struct layer *, float *x, const float *mean, const float *rstd,
     const float *dy);
 void pass_release_dy(const struct layer *, float *dy);             /* unless the hook kept it */
 
 /* y = layernorm(x); the statistics are kept */
 void pass_layernorm(const struct model *, const struct layer *, const float *x, float *y, float *mean, float *rstd);
 /* Shows ln to the hook and replaces dy, the gradient of its output, by the gradient of its input x. */
-void pass_layernorm_backward(const struct model *, struct layer *ln, const float *x, const float *mean,
+void pass_layernorm_backward(const struct model *, struct layer *ln, float *x, const float *mean,
     const float *rstd, float *dy);
 void pass_embed(const struct model *, float *x);                   /* x = token + position embedding */
 
@@ -56,7 +57,6 @@ void dropout_residual(const struct model *, int l, enum dropout_site, const stru
     const float *residual, float *y);
 
 struct attention pass_attention(const struct model *);
-void pass_drop_block(const struct model *, struct block *);        /* its activations */
 /* Shows a linear layer whose input is a layernorm's output, which is formed again from the layernorm's input. */
 struct normed { const struct layer *ln; const float *x, *mean, *rstd; };
 float *pass_normed(const struct model *, struct normed);           /* taken from the ledger, to be released */

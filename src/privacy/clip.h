@@ -6,9 +6,8 @@
  *   per_layer    coef_bp = min(1, R_p/(n_bp + 1e-6))          each parameter tensor p by itself (McMahan et al. 2018),
  *                R_p = R/sqrt(number of tensors)
  *
- * The sensitivity of the sum to one sample is R in all three.  A norm that is not finite gives coefficient 0.
- * Where gradients are stored (dpsgd, microbatch) such a sample is left out; a second backward pass or Gram matrices
- * multiply its activations by 0, so there it is left out only as long as those are finite. */
+ * The sensitivity of the sum to one sample is R in all three.  A norm that is not finite gives coefficient 0, and a
+ * sample (per layer: a tensor of it) of coefficient 0 is left out of the sum whatever it holds. */
 #ifndef CLIP_H
 #define CLIP_H
 enum clipping { CLIPPING_NONE, CLIPPING_FLAT, CLIPPING_AUTOMATIC, CLIPPING_PER_LAYER, N_CLIPPINGS };

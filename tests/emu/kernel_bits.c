@@ -69,6 +69,8 @@ static void elementwise(void)
 {
     enum { n = 5003, rows = 3, cols = 5003 };
     float *x = some(n), *y = some(n), *table = some(rows * cols), *scaled = some(rows * cols), *bias = some(cols);
+    float *one_is_zero = some(rows);
+    one_is_zero[1] = 0;
     SAME(gelu_fwd, y, n, x, y, n);
     SAME(gelu_bwd, y, n, y, x, y, n);
     SAME(relu_bwd, y, n, y, x, y, n);
@@ -77,6 +79,7 @@ static void elementwise(void)
     SAME(copy, x, n, x, y, n);
     SAME(fill, x, n, x, 0.7f, n);
     SAME(scale_rows, scaled, rows * cols, table, some(rows), scaled, rows, cols);
+    SAME(leave_out, scaled, rows * cols, scaled, one_is_zero, rows, cols);
     SAME(epilogue, scaled, rows * cols, scaled, cols, bias, table, 1, rows, cols);
 }
 
