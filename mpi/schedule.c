@@ -92,12 +92,19 @@ void schedule_order(struct point *point, size_t n)
     free(ordered);
 }
 
-struct point *schedule_next(struct point *point, size_t n)
+struct point *schedule_next(struct schedule *s)
 {
-    for (size_t i = 0; i < n; i++)
-        if (point[i].state == POINT_WAITING)
-            return &point[i];
-    return NULL;
+    while (s->first < s->n && s->point[s->first].state != POINT_WAITING)
+        s->first++;
+    return s->first < s->n ? &s->point[s->first] : NULL;
+}
+
+void schedule_again(struct schedule *s, struct point *p)
+{
+    const size_t index = (size_t)(p - s->point);
+    p->state = POINT_WAITING;
+    if (index < s->first)
+        s->first = index;
 }
 
 bool schedule_is_hopeless(const struct point *waiting, const struct record *ended)

@@ -26,7 +26,14 @@ double schedule_flops(const struct point *);               /* predicted, of all 
  * no rank begins it when the others are done. */
 void schedule_order(struct point *, size_t n);
 
-struct point *schedule_next(struct point *, size_t n);    /* the first that waits; NULL: none */
+/* Points in the order of measurement, and how far the hand-out has come. */
+struct schedule {
+    struct point *point;                 /* (n), borrowed */
+    size_t n, first;                     /* none before `first` waits */
+};
+/* The first that waits; NULL: none.  A whole sweep of them costs O(n). */
+struct point *schedule_next(struct schedule *);
+void schedule_again(struct schedule *, struct point *);    /* it waits once more */
 
 /* True when `ended` ran out of real memory and `waiting` needs no less of it on the same device.  A run that its own
  * --memory-limit stopped says nothing about others. */

@@ -103,9 +103,25 @@ static void next_is_the_first_that_waits(void **state)
     struct point point[] = {
         {.state = POINT_DONE}, {.state = POINT_RUNNING}, {.state = POINT_WAITING}, {.state = POINT_WAITING},
     };
-    assert_ptr_equal(schedule_next(point, 4), &point[2]);
-    assert_null(schedule_next(point, 2));
-    assert_null(schedule_next(point, 0));
+    assert_ptr_equal(schedule_next(&(struct schedule){point, 4, 0}), &point[2]);
+    assert_null(schedule_next(&(struct schedule){point, 2, 0}));
+    assert_null(schedule_next(&(struct schedule){point, 0, 0}));
+}
+
+static void what_is_to_be_tried_again_is_next(void **state)
+{
+    (void)state;
+    struct point point[3] = {0};
+    struct schedule s = {point, 3, 0};
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(schedule_next(&s), &point[i]);
+        point[i].state = POINT_RUNNING;
+    }
+    assert_null(schedule_next(&s));
+    schedule_again(&s, &point[1]);
+    assert_ptr_equal(schedule_next(&s), &point[1]);
+    point[1].state = POINT_DONE;
+    assert_null(schedule_next(&s));
 }
 
 /* One that ended with `status` and one that waits. */
@@ -174,6 +190,7 @@ int main(void)
         cmocka_unit_test(equal_costs_keep_the_order_of_the_list),
         cmocka_unit_test(cost_counts_every_step_of_a_run),
         cmocka_unit_test(next_is_the_first_that_waits),
+        cmocka_unit_test(what_is_to_be_tried_again_is_next),
         cmocka_unit_test(what_needs_no_less_memory_is_hopeless),
         cmocka_unit_test(only_out_of_memory_makes_others_hopeless),
         cmocka_unit_test(another_device_is_not_hopeless),

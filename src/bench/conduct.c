@@ -21,11 +21,13 @@ struct lane {
 struct sweep {
     const struct options *options;
     uint64_t threads;              /* of each run */
-    struct point *point;           /* (n), in the order of measurement */
+    struct schedule schedule;
+    struct point *point;           /* (n), those of the schedule */
     size_t n, done;
     struct lane *lane;             /* (ranks) */
     struct output *output;
     double start_s, flops_done;    /* since this start */
+    double flops_left;             /* of the points that have no record */
 };
 
 /* ---- before -------------------------------------------------------------------------------------------------- */
@@ -60,6 +62,9 @@ static void plan(struct sweep *s, const struct sweep_points *points)
         else if (!stopped(s))
             predict(s, &s->point[i]);
     schedule_order(s->point, s->n);
+    s->schedule = (struct schedule){s->point, s->n, 0};
+    for (size_t i = 0; i < s->n; i++)
+        s->flops_left += s->point[i].state == POINT_DONE ? 0 : schedule_flops(&s->point[i]);
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------- */
@@ -83,6 +88,7 @@ static void finish(struct sweep *s, struct point *p, struct record *record)
     complete_record(record, p);
     p->state = POINT_DONE;
     s->done++;
+    s->flops_left -= schedule_flops(p);
     output_result(s->output, record);
     if (s->n > 1)
         progress_say(record, s->done, s->n);
@@ -149,7 +155,7 @@ static void hand_out(struct sweep *s)
 {
     for (int rank = 0; rank < world()->size; rank++) {
         struct lane *lane = &s->lane[rank];
-        if (!lane->point && (lane->point = schedule_next(s->point, s->n)))
+        if (!lane->point && (lane->point = schedule_next(&s->schedule)))
             lane->point->state = POINT_RUNNING;
     }
     for (int rank = 0; rank < world()->size; rank++) {
@@ -174,14 +180,11 @@ static void take(struct sweep *s, int rank, struct record *record)
 
 static void show_progress(const struct sweep *s)
 {
-    double flops_left = 0;
     size_t running = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        flops_left += s->point[i].state == POINT_DONE ? 0 : schedule_flops(&s->point[i]);
-        running += s->point[i].state == POINT_RUNNING;
-    }
+    for (int rank = 0; rank < world()->size; rank++)
+        running += s->lane[rank].point != NULL;
     const double rate = s->flops_done / (clock_wall_s() - s->start_s);
-    progress_show(s->done, s->n, running, s->flops_done > 0 ? flops_left / rate : NAN);
+    progress_show(s->done, s->n, running, s->flops_done > 0 ? s->flops_left / rate : NAN);
 }
 
 /* False: stopped before one came. */
@@ -211,7 +214,7 @@ static void measure_in_children(struct sweep *s)
 static void measure_here(struct sweep *s)
 {
     struct point *p;
-    while (!stopped(s) && (p = schedule_next(s->point, s->n))) {
+    while (!stopped(s) && (p = schedule_next(&s->schedule))) {
         struct record record;
         record_init(&record);
         record.config = *p->config;
