@@ -65,7 +65,7 @@ COMPILE_KERNEL = $($(DEVICE)_KERNEL)
 LINK       := $(CC) $(CFLAGS) -fopenmp $(EXTRA_CFLAGS) $(LDFLAGS)
 
 # ---- what is built of what -------------------------------------------------------------------------------------------
-cpu_DOORS  := src/device/device_cpu.c
+cpu_DOORS  := src/device/device_cpu.c mpi/group_mpi.c
 cuda_DOORS := src/device/device_cuda.c mpi/group_nccl.c
 OTHER_DEVICE := $(filter-out $($(DEVICE)_DOORS),$(cpu_DOORS) $(cuda_DOORS))
 SOURCES := $(filter-out $(OTHER_DEVICE),$(wildcard src/*/*.c mpi/*.c))

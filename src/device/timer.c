@@ -13,6 +13,7 @@ _Static_assert((int)N_PHASES < (int)DEVICE_LANES, "each phase has a lane of the 
 static struct {
     enum phase open[DEPTH];
     int depth;
+    volatile int *shown;
 } timer;
 
 static double clock_s(clockid_t id)
@@ -31,11 +32,24 @@ static void book(void)
     device_lap((int)timer_phase());
 }
 
+static void show(void)
+{
+    if (timer.shown)
+        *timer.shown = (int)timer_phase();
+}
+
+void timer_show(volatile int *where)
+{
+    timer.shown = where;
+    show();
+}
+
 int timer_push(enum phase phase)
 {
     CHECK(timer.depth < DEPTH);
     book();
     timer.open[timer.depth++] = phase;
+    show();
     return 1;
 }
 
@@ -44,6 +58,7 @@ int timer_pop(void)
     CHECK(timer.depth > 0);
     book();
     timer.depth--;
+    show();
     return 0;
 }
 

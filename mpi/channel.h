@@ -1,0 +1,33 @@
+/* channel.h - between the process of a group's member and its rank, which is its parent: a socket for requests and
+ * answers, a shared block of memory for the numbers.
+ *
+ * The child fills a bucket and asks; its rank does with the other ranks what was asked, in place, and answers with one
+ * byte.  Requests are answered in their order, so that one bucket can be filled while another is worked on. */
+#ifndef CHANNEL_H
+#define CHANNEL_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CHANNEL_SOCKET_FD = 4, CHANNEL_MEMORY_FD = 5 };  /* of the child */
+enum { BUCKETS = 2, BUCKET_BYTES = 4 << 20 };
+
+enum collective {
+    SUM_FLOATS,          /* all get the sum */
+    SUM_DOUBLES,
+    MAX_DOUBLES,         /* all get the greatest */
+    SUM_FLOATS_AT_ROOT,  /* root gets the sum */
+    SHARE_BYTES,         /* all get what root has */
+};
+struct request { int32_t collective, bucket, root, n; };   /* n floats, doubles or bytes */
+
+struct channel {         /* the shared block */
+    int rank, size;      /* of the group */
+    volatile int phase;  /* what the child does: enum phase, innermost */
+    _Alignas(64) char bucket[BUCKETS][BUCKET_BYTES];
+};
+
+/* The child's side (group.c). */
+void *channel_bucket(int bucket);
+void channel_ask(const struct request *);  /* returns at once */
+void channel_await(void);                  /* the answer to the oldest request */
+#endif
