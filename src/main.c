@@ -6,8 +6,10 @@
 #include "bench/child.h"
 #include "bench/help.h"
 #include "bench/info.h"
+#include "bench/merge_command.h"
 #include "bench/options.h"
 #include "bench/plan.h"
+#include "bench/rebuild_command.h"
 #include "bench/report_command.h"
 #include "bench/sweep.h"
 #include "../mpi/world.h"
@@ -22,6 +24,7 @@ static const struct command_main {
 } commands[] = {
     {"run", run_main, true},   {"sweep", sweep_main, true},   {"plan", plan_main, false}, {"check", check_main, false},
     {"info", info_main, false}, {"report", report_main, false}, {"worker", worker_main, true},
+    {"merge", merge_main, false}, {"rebuild", rebuild_main, false},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -40,7 +43,7 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 
 int main(int argc, char **argv)
 {
-    char names[128];
+    char names[256];
     const char *wrong = options_translate_original(&argc, &argv);
     const struct command_main *command = argc > 1 && !wrong ? find_command(argv[1]) : NULL;
     if (world_rank_of_launcher() > 0 && !(command && command->on_all_ranks))

@@ -15,12 +15,13 @@ sweep_file() { printf '%s\n' "$@" > "$TMPDIR/a.sweep"; }
 
 # ---- help ------------------------------------------------------------------------------------------------------------
 
+commands="run sweep plan check report merge rebuild info"
 check "the program explains itself" dpsweep --help
-for command in run sweep plan check report info; do
+for command in $commands; do
     check "... with $command in it" said "^  $command "
 done
 check "... and no hidden command" eval '! said worker'
-for command in run sweep plan check report info; do
+for command in $commands; do
     check "$command --help" dpsweep $command --help
     check "... shows the usage" said "usage: dpsweep $command"
 done
@@ -37,7 +38,7 @@ check "docs/options.md is what the program says" eval 'dpsweep info --options | 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
-refused "no command"            'run, sweep, plan, check, report, info'
+refused "no command"            "${commands// /, }"
 refused "an unknown command"    "'swep' is not a command: choose one of run, sweep"      swep
 refused "an unknown option"     'unknown option --trianer; did you mean --trainer\?'     run --trianer dpsgd
 refused "a shortened option"    'did you mean --batch-size\?'                            run --batch 4

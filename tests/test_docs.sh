@@ -16,7 +16,7 @@ links_lead_somewhere() {
 # shown_options PAGE: every --option behind the name of a command, lines that end in a backslash joined
 shown_options() {
     sed -e ':join' -e '/\\$/{N;s/\\\n//;b join' -e '}' "$1" |
-        grep -oE 'dpsweep (run|sweep|plan|check|report|info) .*' | grep -oE -- '--[a-z][a-z-]+' | sort -u
+        grep -oE 'dpsweep [a-z]+ .*' | grep -oE -- '--[a-z][a-z-]+' | sort -u
 }
 
 options_exist() {

@@ -12,6 +12,9 @@ const struct command_row command_table[] = {
      NO_FILES},
     {COMMAND_REPORT, "report", "FILE.h5|FILE.journal [options]", "print the results of a sweep, also while it runs",
      NO_POINTS, ONE_FILE},
+    {COMMAND_MERGE, "merge", "FILE.h5|FILE.journal ... -o FILE.h5 [options]",
+     "put the results of several sweeps, such as the tasks of a job array, into one file", NO_POINTS, SOME_FILES},
+    {COMMAND_REBUILD, "rebuild", "FILE.h5 [options]", "publish FILE.h5 again from FILE.journal", NO_POINTS, ONE_FILE},
     {COMMAND_INFO, "info", "[options]", "print version, libraries, device, trainers and models", NO_POINTS, NO_FILES},
     {COMMAND_WORKER, "worker", "--result-fd N [options]", "measure one configuration for a sweep", ONE_POINT, NO_FILES},
 };
@@ -24,12 +27,12 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define MEASURE (COMMAND_RUN | COMMAND_SWEEP)
 
 const struct option_row option_table[] = {
-    {MEASURE, "output", 'o', "FILE.h5", NULL, "keep the results in this file, with FILE.journal beside it",
-     TEXT(output)},
+    {MEASURE | COMMAND_MERGE, "output", 'o', "FILE.h5", NULL,
+     "keep the results in this file, with FILE.journal beside it", TEXT(output)},
     {COMMAND_SWEEP, "no-output", 0, NULL, NULL, "keep no results, only print them", SWITCH(no_output)},
     {MEASURE, "resume", 0, NULL, NULL, "go on with the sweep that -o names: measure what is not in it",
      SWITCH(resume)},
-    {MEASURE, "overwrite", 0, NULL, NULL, "replace the results that -o names", SWITCH(overwrite)},
+    {MEASURE | COMMAND_MERGE, "overwrite", 0, NULL, NULL, "replace the results that -o names", SWITCH(overwrite)},
     {COMMAND_SWEEP, "retry-failed", 0, NULL, NULL,
      "with --resume: measure again what crashed, failed, timed out or ran out of memory", SWITCH(retry_failed)},
     {COMMAND_SWEEP, "timeout", 0, "TIME", NULL, "end a run that takes longer; seconds, or 90s, 15m, 2h",
@@ -53,7 +56,8 @@ const struct option_row option_table[] = {
      SWITCH(options_doc)},
     {COMMAND_INFO, "gpus", 0, NULL, NULL, "print a line for each GPU that may be used", SWITCH(gpus)},
     {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
-    {~(unsigned)COMMAND_WORKER, "json", 0, NULL, NULL, "print JSON", SWITCH(json)},
+    {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_REPORT | COMMAND_INFO, "json", 0, NULL, NULL, "print JSON",
+     SWITCH(json)},
     {MEASURE, "verbose", 'v', NULL, NULL, "say more on stderr", SWITCH(verbose)},
 };
 const int n_options = sizeof option_table / sizeof option_table[0];

@@ -5,14 +5,15 @@
 
 enum command {
     COMMAND_RUN = 1, COMMAND_SWEEP = 2, COMMAND_PLAN = 4, COMMAND_CHECK = 8, COMMAND_REPORT = 16, COMMAND_INFO = 32,
-    COMMAND_WORKER = 64 /* what a sweep starts for each point; not for people */
+    COMMAND_WORKER = 64, /* what a sweep starts for each point; not for people */
+    COMMAND_MERGE = 1 << 16, COMMAND_REBUILD = 1 << 17
 };
 
 struct command_row {
     enum command command;
     const char *name, *usage, *summary;
     enum { NO_POINTS, ONE_POINT, MANY_POINTS } points; /* configurations: none, one, comma lists and .sweep files */
-    enum { NO_FILES, ONE_FILE, SWEEP_FILES } files;    /* what stands beside the options */
+    enum { NO_FILES, ONE_FILE, SOME_FILES, SWEEP_FILES } files; /* what stands beside the options: results, sweeps */
 };
 
 struct option_row {

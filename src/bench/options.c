@@ -177,6 +177,10 @@ static bool check_together(struct parser *parser)
                command->name);
     if (command->files == ONE_FILE && options->n_files != 1)
         REFUSE("%s takes one file: dpsweep %s %s", command->name, command->name, command->usage);
+    if (command->files == SOME_FILES && options->n_files == 0)
+        REFUSE("%s needs files: dpsweep %s %s", command->name, command->name, command->usage);
+    if (command->command == COMMAND_MERGE && !options->output)
+        REFUSE("merge: say where the results go, -o FILE.h5");
     if (command->command == COMMAND_CHECK && !options->golden)
         REFUSE("check needs a reference: --golden FILE.h5");
     if (command->command == COMMAND_SWEEP && !options->output && !options->no_output)

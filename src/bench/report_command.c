@@ -1,9 +1,9 @@
-/* report_command.c - reads a results file or a journal, whichever it is. */
+/* report_command.c - `dpsweep report`. */
 #include "report_command.h"
 #include "options.h"
 #include "../base/log.h"
 #include "../records/report.h"
-#include "../records/store.h"
+#include "../records/results_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,17 +21,6 @@ static enum report_format format_of(const struct options *options)
     return format;
 }
 
-/* By the first bytes, not by name. */
-static bool is_hdf5(const char *path)
-{
-    char first[8] = "";
-    FILE *f = fopen(path, "rbe");
-    const bool yes = f && fread(first, 1, 8, f) == 8 && memcmp(first, "\211HDF\r\n\032\n", 8) == 0;
-    if (f)
-        fclose(f);
-    return yes;
-}
-
 int report_main(int argc, char **argv)
 {
     struct options options = {0};
@@ -40,13 +29,10 @@ int report_main(int argc, char **argv)
     const int code = options_parse("report", argc, argv, &options, NULL);
     if (code >= 0)
         return code;
-    const char *path = options.file[0];
-    if (!(is_hdf5(path) ? store_read : journal_read)(path, &state, error, sizeof error)) {
+    if (!results_read(options.file[0], &state, error, sizeof error)) {
         log_error("%s", error);
         return EXIT_USAGE;
     }
-    if (state.damaged_frames)
-        log_warn("%s is damaged: %zu frames are left out", path, state.damaged_frames);
     report_write(stdout, &state, format_of(&options));
     sweep_state_clear(&state);
     if (fflush(stdout) == 0 && !ferror(stdout))

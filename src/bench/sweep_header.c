@@ -40,23 +40,28 @@ static void name_of(const char *h5_path, char *name, size_t bytes)
         *suffix = '\0';
 }
 
-void sweep_header_fill(struct sweep_header *h, const char *h5_path, const char *sweep_text, int argc, char **argv)
+void sweep_header_begin(struct sweep_header *h, const char *h5_path, const char *sweep_text, int argc, char **argv)
 {
-    struct device_info device;
     struct timespec now;
-    device_describe(&device);
     clock_gettime(CLOCK_REALTIME, &now);
     *h = (struct sweep_header){
-        .suite_version = DPSWEEP_VERSION,
-        .git_commit = DPSWEEP_GIT_COMMIT,
-        .compiler = DPSWEEP_COMPILER,
-        .mpi_size = (uint64_t)world()->size,
         .start_time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec,
         .command_line = joined(argc, argv),
         .config_text = strdup(sweep_text ? sweep_text : ""),
     };
     new_uuid(h->sweep_uuid, sizeof h->sweep_uuid);
     name_of(h5_path ? h5_path : "", h->sweep_name, sizeof h->sweep_name);
+}
+
+void sweep_header_fill(struct sweep_header *h, const char *h5_path, const char *sweep_text, int argc, char **argv)
+{
+    struct device_info device;
+    device_describe(&device);
+    sweep_header_begin(h, h5_path, sweep_text, argc, argv);
+    h->mpi_size = (uint64_t)world()->size;
+    snprintf(h->suite_version, sizeof h->suite_version, "%s", DPSWEEP_VERSION);
+    snprintf(h->git_commit, sizeof h->git_commit, "%s", DPSWEEP_GIT_COMMIT);
+    snprintf(h->compiler, sizeof h->compiler, "%s", DPSWEEP_COMPILER);
     snprintf(h->hostname, sizeof h->hostname, "%s", world()->host);
     snprintf(h->mpi_library, sizeof h->mpi_library, "%s", world()->library);
     snprintf(h->hdf5_version, sizeof h->hdf5_version, "%s", store_hdf5_version());

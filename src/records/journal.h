@@ -59,5 +59,7 @@ struct sweep_state {
     uint32_t crc32;                      /* of all valid frames */
 };
 bool journal_read(const char *path, struct sweep_state *, char *error, size_t error_bytes);
+/* All of a sweep at once, in place of what was there; never half written, refused while another process writes it. */
+bool journal_write_whole(const char *path, const struct sweep_state *, char *error, size_t error_bytes);
 void sweep_state_clear(struct sweep_state *);
 #endif

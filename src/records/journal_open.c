@@ -58,7 +58,7 @@ static void name_holder(const char *path, char *text, size_t bytes)
     sweep_state_clear(&s);
 }
 
-static bool lock(struct journal *j, char *error, size_t error_bytes)
+bool journal_lock(struct journal *j, char *error, size_t error_bytes)
 {
     char holder[TEXT_BYTES + 64];
     if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
@@ -174,7 +174,7 @@ struct journal *journal_open(const char *path, enum journal_mode mode, const str
     struct journal *j = memory_get(sizeof *j);
     j->path = strcpy(memory_get(strlen(path) + 1), path);
     j->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (mode == JOURNAL_NEW ? O_EXCL : 0), 0644);
-    const bool ours = (j->fd >= 0 || fail(j, "open", error, error_bytes)) && lock(j, error, error_bytes);
+    const bool ours = (j->fd >= 0 || fail(j, "open", error, error_bytes)) && journal_lock(j, error, error_bytes);
     const bool ready = ours && (mode != JOURNAL_OVERWRITE || empty(j, error, error_bytes)) &&
                        (mode != JOURNAL_RESUME || recover(j, header, error, error_bytes)) &&
                        begin(j, header, error, error_bytes);

@@ -17,5 +17,7 @@ struct journal {
 };
 
 bool journal_put(struct journal *); /* as journal_commit, without a word: errno says why */
+/* False: another process writes it.  A file system without locks gets a warning. */
+bool journal_lock(struct journal *, char *error, size_t error_bytes);
 void journal_free(struct journal *);
 #endif
