@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include "../device/device.h"
 #include "../device/ledger.h"
+#include "poisson.h"
 
 #include <math.h>
 #include <sodium.h>
@@ -54,6 +55,15 @@ static void words(uint64_t *word, long first, long n, const struct secure_key *k
     const uint64_t block = (uint64_t)first * sizeof *word / CHACHA_BLOCK_BYTES;
     crypto_stream_chacha20_xor_ic((unsigned char *)word, (unsigned char *)word, (size_t)n * sizeof *word, nonce_bytes,
         block, key->byte);
+}
+
+double secure_uniform(const void *stream, long i)
+{
+    enum { WORDS = CHACHA_BLOCK_BYTES / sizeof(uint64_t) };
+    const struct secure_stream *s = stream;
+    uint64_t word[WORDS];
+    words(word, i - i % WORDS, WORDS, &s->key, s->nonce);
+    return uniform(word[i % WORDS]);
 }
 
 /* Element i takes words i and i+1 with its neighbour, so that a block of elements is a block of words. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct secure_key { unsigned char byte[32]; };
+struct secure_stream { struct secure_key key; uint64_t nonce; }; /* for secure_uniform of poisson.h */
 struct secure_key secure_key_new(void);       /* from the operating system */
 
 /* g: the largest power of two with g <= 2^-20 R min(1, noise_multiplier) and g sqrt(P) <= R/1000. */
