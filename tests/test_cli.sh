@@ -52,7 +52,6 @@ refused "an unknown trainer"    "'foo' is not one of standard, dpsgd, "        r
 refused "an unknown model"      "'huge' is not one of tiny, small, medium, 1b"           run --model huge
 refused "a precision to come"   "'bf16' does not exist yet; there is: fp32"              run --precision bf16
 refused "an unknown optimizer"  "'lion' is not one of sgd, adamw"                        run --optimizer lion
-refused "a sampling to come"    "'poisson' does not exist yet; there is: shuffle"        run --sampling poisson
 refused "a placement to come"   "'shares' does not exist yet; there is: sum"             run --noise-placement shares
 refused "groups to come"        'only 1 so far'                                          run --ranks-per-run 2
 refused "too much dropout"      "'1.5' is not a possible number"                         run --dropout 1.5
@@ -95,7 +94,7 @@ check "... once" eval '(($(grep -c "^tiny" "$output") == 1))'
 
 printf 'a line\n' > "$TMPDIR/one.txt"
 printf 'no shard' > "$TMPDIR/bad.bin"
-refused "unknown data"          'neither random, nor a text FILE.txt, nor a token shard' run --data imdb
+refused "unknown data"          'neither random, random:RECORDS, a text FILE.txt nor a token shard' run --data imdb
 refused "a file that is not there" 'No such file'                                        run --data "$TMPDIR/none.bin"
 refused "a text of bytes for few tokens" '--vocab 256 or more' run --data "$TMPDIR/one.txt" --vocab 99
 refused "too few records"       'has 1 records, fewer than --batch-size 4'               run --data "$TMPDIR/one.txt"

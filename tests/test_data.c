@@ -135,8 +135,11 @@ static void useless_files_are_refused(void **state)
     assert_null(dataset_open(txt, "line", T, 255, 1, 1, error, sizeof error));
     assert_non_null(strstr(error, "--vocab 256 or more"));
     assert_refused("nonesuch.txt", "No such file");
-    assert_refused("nonesuch", "random, nor a text FILE.txt, nor a token shard FILE.bin");
+    assert_refused("nonesuch", "random, random:RECORDS, a text FILE.txt nor a token shard FILE.bin");
     assert_refused(".txt", "neither random");
+    assert_refused("random:0", "1 to 2147483648 records");
+    assert_refused("random:2147483649", "1 to 2147483648 records");
+    assert_refused("random:", "1 to 2147483648 records");
 }
 
 /* ---- shards ------------------------------------------------------------------------------------------------------ */
@@ -243,6 +246,15 @@ static void shuffles_are_fair_in_pairs(void **state)
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
+static struct batch shuffled_batch(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed,
+                                   uint32_t step, int n, uint64_t *valid)
+{
+    const struct sampler sampler = {SAMPLING_SHUFFLE, seed, dataset_records(dataset), n, n};
+    long record[MOST];
+    assert_int_equal(sampler_draw(&sampler, step, record), n);
+    return dataset_batch(dataset, buffer, record, n, valid);
+}
+
 /* What the device holds of a batch. */
 struct seen {
     int token[MOST * T], target[MOST * T], length[MOST], position[T];
@@ -301,7 +313,7 @@ static void an_epoch_shows_each_record_once_whatever_the_batch_size(void **state
         for (int step = 0; step < 3 * N / size[k]; step++) {
             struct seen seen;
             uint64_t valid = 0;
-            struct batch batch = dataset_batch(dataset, buffer, 4, (uint32_t)step, size[k], &valid);
+            struct batch batch = shuffled_batch(dataset, buffer, 4, (uint32_t)step, size[k], &valid);
             assert_int_equal(valid, size[k]);
             look(&batch, &seen);
             for (int b = 0; b < size[k]; b++)
@@ -323,11 +335,11 @@ static void the_rest_of_an_epoch_is_not_mixed_into_the_next(void **state)
     struct batch_buffer *buffer = batch_buffer_create(4, T);
     for (uint32_t step = 0; step < 40; step++) {
         struct seen seen;
-        struct batch batch = dataset_batch(dataset, buffer, 1, step, 2, NULL);
+        struct batch batch = shuffled_batch(dataset, buffer, 1, step, 2, NULL);
         look(&batch, &seen);
         assert_int_not_equal(seen.token[0], seen.token[T]);
     }
-    struct batch empty = dataset_batch(dataset, buffer, 1, 0, 0, NULL);
+    struct batch empty = dataset_batch(dataset, buffer, NULL, 0, NULL);
     assert_int_equal(empty.n, 0);
     batch_buffer_free(buffer);
     dataset_close(dataset);

@@ -6,7 +6,6 @@
 
 #include "../base/check.h"
 #include "../device/ledger.h"
-#include "../privacy/sampler.h"
 
 #include <stdlib.h>
 
@@ -90,17 +89,13 @@ static struct batch send_batch(struct batch_buffer *buffer, int n)
     return batch_buffer_view(buffer, n);
 }
 
-struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed, uint32_t step,
-                           int n, uint64_t *valid_tokens)
+struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *buffer, const long *record, int n,
+                           uint64_t *valid_tokens)
 {
-    const long N = dataset_records(dataset), batches = N / (n ? n : 1); /* of an epoch; what is left over rests */
-    CHECK(n <= buffer->capacity && batches > 0);
-    const uint32_t epoch = (uint32_t)(step / batches);
-    const long first = step % batches * n;
+    CHECK(n <= buffer->capacity);
     uint64_t valid = 0;
     for (int b = 0; b < n; b++) {
-        const long record = sampler_shuffle(seed, epoch, first + b, N);
-        const int length = dataset_record(dataset, record, buffer->on_host.token + (size_t)b * (size_t)buffer->T);
+        const int length = dataset_record(dataset, record[b], buffer->on_host.token + (size_t)b * (size_t)buffer->T);
         finish_sample(buffer, b, length);
         valid += (uint64_t)length;
     }

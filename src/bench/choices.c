@@ -3,6 +3,7 @@
 #include "choices.h"
 
 #include "../base/text.h"
+#include "../privacy/sampler.h"
 #include "../trainers/trainer.h"
 #include "config.h"
 
@@ -19,7 +20,6 @@ static const struct {
     {"precision", "fp16"},
     {"noise_placement", "shares"},
     {"noise_placement", "sharded"},
-    {"sampling", "poisson"},
 };
 enum { N_COMING = sizeof coming / sizeof coming[0] };
 
@@ -30,7 +30,6 @@ static const struct {
     {"precision", {"fp32"}},
     {"device", {DPSWEEP_DEVICE}},
     {"noise_placement", {"sum"}},
-    {"sampling", {"shuffle"}},
     {"record", {"line", "paragraph"}},
 };
 enum { N_FIXED = sizeof fixed / sizeof fixed[0] };
@@ -56,6 +55,8 @@ const char *choice_at(const struct field *field, int i)
         return model_word(i);
     if (strcmp(field->name, "clipping") == 0)
         return i < N_CLIPPINGS ? clipping_name[i] : NULL;
+    if (strcmp(field->name, "sampling") == 0)
+        return i < N_SAMPLINGS ? sampling_name[i] : NULL;
     if (strcmp(field->name, "norm_mode") == 0)
         return i < N_NORM_MODES ? norm_mode_name[i] : NULL;
     if (strcmp(field->name, "optimizer") == 0)

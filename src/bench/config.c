@@ -3,6 +3,8 @@
 #include "../base/check.h"
 #include "../base/text.h"
 #include "../model/model.h"
+#include "../privacy/poisson.h"
+#include "../privacy/sampler.h"
 #include "../trainers/trainer.h"
 #include "choices.h"
 #include "rig.h"
@@ -34,6 +36,7 @@ static const struct {
     {"max_seq", {0, 1 << 20}},
     {"batch_size", {1, 1 << 16}},
     {"physical_batch_size", {0, 1 << 16}},
+    {"max_batch_size", {0, 1 << 17}},
     {"seq_len", {2, 1 << 20}},
     {"learning_rate", {0, 1e30}},
     {"momentum", {0, 1}},
@@ -242,11 +245,18 @@ static bool resolve_clipping(struct config *config, char *error, size_t bytes)
 static bool resolve_batch(struct config *config, char *error, size_t bytes)
 {
     unsigned long long B = config->batch_size, T = config->seq_len, physical = config->physical_batch_size;
+    unsigned long long most = config->max_batch_size;
+    const bool varies = strcmp(config->sampling, sampling_name[SAMPLING_POISSON]) == 0;
+    if (most && (most < B || (most > B && !varies)))
+        REFUSE("--max-batch-size %llu: %s", most, varies ? "less than --batch-size, the average of a batch"
+                                                          : "batches have one size unless --sampling is poisson");
+    most = !varies ? B : most ? most : (unsigned long long)poisson_usual_capacity((long)B);
     if (physical > B)
         REFUSE("--physical-batch-size %llu: more than --batch-size %llu; choose 0 to %llu", physical, B, B);
-    if (B * T > INT32_MAX)
+    if (most * T > INT32_MAX)
         REFUSE("--batch-size %llu --seq-len %llu: more than %d tokens in a step; choose fewer", B, T, INT32_MAX);
     config->physical_batch_size = physical ? physical : B;
+    config->max_batch_size = most;
     return true;
 }
 

@@ -37,9 +37,10 @@
     F(F64, max_grad_norm, 1.0, "1", "clipping threshold R")                                                            \
     F(F64, noise_multiplier, 1.0, "1", "noise standard deviation over R")                                              \
     F(TEXT, noise_placement, "sum", "", "where a group adds its noise")                                                \
-    F(TEXT, data, "random", "", "'random', a text FILE.txt or a token shard FILE.bin")                                 \
+    F(TEXT, data, "random", "", "'random', 'random:RECORDS', a text FILE.txt or a token shard FILE.bin")               \
     F(TEXT, record, "line", "", "what one record of a text is")                                                        \
     F(TEXT, sampling, "shuffle", "", "how records are drawn for a step")                                               \
+    F(U64, max_batch_size, 0, "1", "of poisson, more are dropped (0: so many that 1 batch in 10^18 is larger)")        \
     F(U64, wait_steps, 1, "1", "steps before the warm-up, not measured")                                               \
     F(U64, warmup_steps, 2, "1", "warm-up steps, not measured")                                                        \
     F(U64, active_steps, 3, "1", "measured steps")                                                                     \

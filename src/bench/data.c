@@ -5,6 +5,7 @@
 #include "data.h"
 
 #include "../base/check.h"
+#include "../base/text.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -13,6 +14,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MOST_RANDOM (1L << 31) /* records */
 
 struct extent {              /* of a record of a text */
     const char *first;
@@ -178,17 +181,28 @@ static bool ends_with(const char *text, const char *ending)
     return n > n_ending && strcmp(text + n - n_ending, ending) == 0;
 }
 
+static bool open_random(struct dataset *d, const char *data, char *error, size_t error_bytes)
+{
+    static const char numbered[] = "random:";
+    const bool has_number = strncmp(data, numbered, strlen(numbered)) == 0;
+    uint64_t n = MOST_RANDOM;
+    if (!has_number && strcmp(data, "random") != 0)
+        REFUSE("--data %s: is neither random, random:RECORDS, a text FILE.txt nor a token shard FILE.bin",
+               data);
+    if (has_number && (!text_to_u64(data + strlen(numbered), &n) || n < 1 || n > MOST_RANDOM))
+        REFUSE("--data %s: not random:RECORDS with 1 to %lu records", data, MOST_RANDOM);
+    d->kind = DATA_RANDOM;
+    d->n = (long)n;
+    return true;
+}
+
 static bool open_any(struct dataset *d, const char *data, const char *record, char *error, size_t error_bytes)
 {
     if (ends_with(data, ".txt"))
         return open_text(d, data, record, error, error_bytes);
     if (ends_with(data, ".bin"))
         return open_shard(d, data, error, error_bytes);
-    if (strcmp(data, "random") != 0)
-        REFUSE("--data %s: is neither random, nor a text FILE.txt, nor a token shard FILE.bin", data);
-    d->kind = DATA_RANDOM;
-    d->n = 1L << 31;
-    return true;
+    return open_random(d, data, error, error_bytes);
 }
 
 struct dataset *dataset_open(const char *data, const char *record, int T, int V, int batch_size, uint64_t seed,

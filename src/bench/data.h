@@ -1,6 +1,6 @@
 /* data.h - records of tokens and the batches made of them.
  *
- *   random      tokens from the seed, every record full
+ *   random      tokens from the seed, every record full; 2^31 records, or N of them: random:N
  *   FILE.txt    bytes as tokens; one record per line or paragraph (separated by blank lines), cut at T tokens, padded
  *               and masked; blank records are left out; CR LF counts as LF
  *   FILE.bin    uint16 token shard with llm.c's header (magic 20240520, version 1, tokens), cut into records of T;
@@ -18,7 +18,7 @@ struct dataset;
 struct dataset *dataset_open(const char *data, const char *record, int T, int V, int batch_size, uint64_t seed,
                              char *error, size_t error_bytes);
 void dataset_close(struct dataset *);
-long dataset_records(const struct dataset *);   /* N; random: 2^31 */
+long dataset_records(const struct dataset *);   /* N */
 
 /* Tokens of record i, padded with 0 to T; returns its length, 1..T. */
 int dataset_record(const struct dataset *, long i, int *token);
@@ -28,10 +28,9 @@ struct batch_buffer;
 struct batch_buffer *batch_buffer_create(int capacity, int T); /* NULL: out of memory, see ledger_message() */
 void batch_buffer_free(struct batch_buffer *);
 struct batch batch_buffer_view(const struct batch_buffer *, int n); /* whatever it holds, for rehearsals */
-/* The logical batch of one step: `n` records drawn without repetition within an epoch of floor(N/n) batches, in the
- * order of a shuffle keyed by (seed, epoch).  Copies it to the device, allocates nothing.  *valid_tokens (may be NULL)
+/* A batch of n given records (sampler.h).  Copies it to the device, allocates nothing.  *valid_tokens (may be NULL)
  * gets the unpadded input tokens. */
-struct batch dataset_batch(const struct dataset *, struct batch_buffer *, uint64_t seed, uint32_t step, int n,
+struct batch dataset_batch(const struct dataset *, struct batch_buffer *, const long *record, int n,
                            uint64_t *valid_tokens);
 /* For verification: samples 0 and n-1 are the first two records that have a token to predict, the samples between
  * have none.  The last repeats the tokens of its first half in its second, so that repeated ids are met whatever the

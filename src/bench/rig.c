@@ -18,7 +18,7 @@ static int index_of(const char *word, const char *const *words, int n)
 void rig_trainer_config(const struct config *c, struct trainer_config *t)
 {
     *t = (struct trainer_config){
-        .batch_size = (int)c->batch_size,
+        .batch_size = (int)c->max_batch_size,
         .physical_batch_size = (int)c->physical_batch_size,
         .max_grad_norm = c->max_grad_norm,
         .noise_multiplier = c->noise_multiplier,
@@ -32,6 +32,12 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
     };
 }
 
+struct sampler rig_sampler(const struct config *c, long n_records)
+{
+    return (struct sampler){(enum sampling)index_of(c->sampling, sampling_name, N_SAMPLINGS), c->seed, n_records,
+        (long)c->batch_size, (long)c->max_batch_size};
+}
+
 bool rig_create_model(struct rig *r, const struct model_shape *shape)
 {
     *r = (struct rig){.model = model_create(shape)};
@@ -39,12 +45,15 @@ bool rig_create_model(struct rig *r, const struct model_shape *shape)
 }
 
 /* The sequences that a run goes through, each once, so that the ledger knows them. */
-static void rehearse(struct rig *r, const struct batch *batch)
+static void rehearse(struct rig *r, int expected)
 {
     struct verification verification;
+    const struct batch batch = batch_buffer_view(r->buffer, expected);
     ledger_rehearse_begin();
-    trainer_step(r->trainer, batch);
-    verify_trainer(r->trainer, batch, &verification);
+    trainer_step(r->trainer, &batch);
+    if (r->trainer->config.batch_size > expected) /* sizes vary */
+        trainer_rehearse_sizes(r->trainer, &batch);
+    verify_trainer(r->trainer, &batch, &verification);
     trainer_reset(r->trainer);
     ledger_rehearse_end();
 }
@@ -60,8 +69,7 @@ bool rig_create_trainer(struct rig *r, const struct trainer_ops *ops, const stru
 {
     if (!rig_create_parts(r, ops, config, T))
         return false;
-    const struct batch batch = batch_buffer_view(r->buffer, config->batch_size);
-    rehearse(r, &batch);
+    rehearse(r, (int)config->expected_batch_size);
     return ledger_commit();
 }
 

@@ -1,6 +1,7 @@
 /* rig.h - model, trainer and batch buffer, rehearsed and in memory: what run, plan and check set up alike. */
 #ifndef RIG_H
 #define RIG_H
+#include "../privacy/sampler.h"
 #include "../trainers/trainer.h"
 #include "config.h"
 #include "data.h"
@@ -12,6 +13,7 @@ struct rig {
 };
 
 void rig_trainer_config(const struct config *, struct trainer_config *);
+struct sampler rig_sampler(const struct config *, long n_records);
 
 /* Creates the model.  False: out of memory, see ledger_message(). */
 bool rig_create_model(struct rig *, const struct model_shape *);

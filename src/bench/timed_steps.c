@@ -27,15 +27,22 @@ double quantile(double *value, size_t n, double q)
 
 /* ---- one step ------------------------------------------------------------------------------------------------ */
 
-struct timed { struct step_row row; double phase_s[N_PHASES]; };
+struct timed { struct step_row row; double flops, phase_s[N_PHASES]; };
 
-static double mean_of(const float *device_values, float *host, int n)
+/* Mean of the finite ones of n values; *others: how many are not.  NULL: the mean of all. */
+static double mean_of(const float *device_values, float *host, int n, uint64_t *others)
 {
     double sum = 0.0;
+    int taken = 0;
     device_copy_out(host, device_values, (size_t)n * sizeof *host);
     for (int i = 0; i < n; i++)
-        sum += host[i];
-    return sum / n;
+        if (!others || isfinite(host[i])) {
+            sum += host[i];
+            taken++;
+        }
+    if (others)
+        *others = (uint64_t)(n - taken);
+    return sum / taken;
 }
 
 /* Share of coefficients below 1: of n samples, or for per_layer clipping of the pairs of a tensor and a sample of the
@@ -54,20 +61,36 @@ static double share_clipped(const struct trainer *t, float *host, int n)
 
 static void read_back(const struct trainer *t, float *host, int n, struct step_row *row)
 {
-    row->loss = mean_of(t->loss, host, n);
-    row->grad_norm = row->clip_fraction = NAN;
-    if (t->ops->is_private) {
-        row->grad_norm = mean_of(t->norm, host, n);
+    row->loss = row->grad_norm = row->clip_fraction = NAN;
+    if (n > 0)
+        row->loss = mean_of(t->loss, host, n, NULL);
+    if (n > 0 && t->ops->is_private) {
+        row->grad_norm = mean_of(t->norm, host, n, &row->left_out);
         row->clip_fraction = share_clipped(t, host, n);
     }
 }
 
-static void time_step(struct rig *r, const struct dataset *data, const struct config *c, uint32_t step, struct timed *t)
+/* Where batches come from, and where records that were drawn are listed. */
+struct source {
+    const struct dataset *data;
+    struct sampler sampler;
+    long *record;                /* (capacity) */
+};
+
+static struct batch draw(const struct source *s, struct batch_buffer *buffer, struct step_row *row)
+{
+    const long drawn = sampler_draw(&s->sampler, (uint32_t)row->step, s->record);
+    row->batch_size = (uint64_t)(drawn < s->sampler.capacity ? drawn : s->sampler.capacity);
+    row->dropped = (uint64_t)drawn - row->batch_size;
+    return dataset_batch(s->data, buffer, s->record, (int)row->batch_size, &row->tokens);
+}
+
+static void time_step(struct rig *r, const struct source *source, struct timed *t)
 {
     struct batch batch;
     timer_reset();
     const double wall = clock_wall_s(), cpu = clock_cpu_s();
-    PHASE(DATA) batch = dataset_batch(data, r->buffer, c->seed, step, (int)c->batch_size, &t->row.tokens);
+    PHASE(DATA) batch = draw(source, r->buffer, &t->row);
     trainer_step(r->trainer, &batch);
     device_sync();
     t->row.time_s = clock_wall_s();
@@ -114,12 +137,30 @@ static void summarize_times(const struct timed *timed, size_t n, struct record *
     free(value);
 }
 
+/* An empty batch has no loss. */
+static void summarize_samples(const struct timed *timed, size_t n, struct record *r)
+{
+    for (size_t i = n; i-- > 0;)
+        if (timed[i].row.batch_size)
+            r->loss_first = timed[i].row.loss;
+    for (size_t i = 0; i < n; i++) {
+        if (timed[i].row.batch_size)
+            r->loss_last = timed[i].row.loss;
+        r->samples_left_out += timed[i].row.left_out;
+    }
+}
+
 static void summarize(const struct timed *timed, size_t n, struct record *r)
 {
-    double clipped = 0.0;
-    for (size_t i = 0; i < n; i++)
-        clipped += timed[i].row.clip_fraction;
-    r->clip_fraction = clipped / (double)n;
+    double clipped = 0.0, samples = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        const struct step_row *row = &timed[i].row;
+        clipped += row->batch_size ? row->clip_fraction * (double)row->batch_size : 0.0;
+        samples += (double)row->batch_size;
+    }
+    r->clip_fraction = clipped / samples;
+    r->batch_size_mean = samples / (double)n;
+    r->flops = median_of(timed, n, offsetof(struct timed, flops));
     r->step_cpu_time_p50 = median_of(timed, n, offsetof(struct timed, row.cpu_time_s));
 #define PHASE_MEDIAN(NAME, name, help) \
     r->time_##name = median_of(timed, n, offsetof(struct timed, phase_s) + PHASE_##NAME * sizeof(double));
@@ -132,23 +173,25 @@ void timed_steps(struct rig *r, const struct dataset *data, const struct config 
 {
     const uint64_t unmeasured = c->wait_steps + c->warmup_steps, n = unmeasured + c->active_steps;
     struct timed *timed = calloc(n, sizeof *timed);
-    float *host = calloc(c->batch_size * (size_t)r->model->n_tensors, sizeof *host); /* the most that is read back */
-    if (!timed || !host)
+    float *host = calloc(c->max_batch_size * (size_t)r->model->n_tensors, sizeof *host); /* the most to read back */
+    const struct source source = {data, rig_sampler(c, dataset_records(data)),
+        calloc(c->max_batch_size, sizeof *source.record)};
+    if (!timed || !host || !source.record)
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
     for (uint64_t i = 0; i < n; i++) {
         struct step_row *row = &timed[i].row;
         device_flops_reset();
-        time_step(r, data, c, (uint32_t)i, &timed[i]);
-        record->flops = device_flops();
-        read_back(r->trainer, host, (int)c->batch_size, row);
         row->step = i;
+        time_step(r, &source, &timed[i]);
+        timed[i].flops = device_flops();
+        read_back(r->trainer, host, (int)row->batch_size, row);
         row->measured = i >= unmeasured;
         row->time_s -= started_s;
         record_add_step(record, row);
     }
-    record->loss_first = timed[0].row.loss;
-    record->loss_last = timed[n - 1].row.loss;
+    summarize_samples(timed, n, record);
     summarize(timed + unmeasured, c->active_steps, record);
+    free(source.record);
     free(host);
     free(timed);
 }

@@ -50,3 +50,9 @@ long poisson_capacity(double q, long n, double tail)
     }
     return enough;
 }
+
+long poisson_usual_capacity(long mean)
+{
+    const long n = 1L << 31;
+    return poisson_capacity((double)mean / (double)n, n, 1e-18);
+}

@@ -19,4 +19,6 @@ long poisson_draw(uniform_at *, const void *stream, double q, long n, long *reco
 double poisson_tail(double q, long n, long c);
 /* The smallest c for which that is at most `tail`. */
 long poisson_capacity(double q, long n, double tail);
+/* A capacity that less than one batch in 10^18 exceeds, for any n with q n = mean: the bound grows with n. */
+long poisson_usual_capacity(long mean);
 #endif

@@ -58,6 +58,8 @@ extern const char *const stage_name[N_STAGES];
     F(F64, loss_first, "1", "mean loss of the first step")                                                          \
     F(F64, loss_last, "1", "mean loss of the last step")                                                            \
     F(F64, clip_fraction, "1", "share of coefficients below 1, measured steps")                                     \
+    F(F64, batch_size_mean, "1", "samples of a step, mean over measured steps")                                     \
+    F(U64, samples_left_out, "1", "samples whose gradient was not finite, left out of the sum, all steps")          \
     F(F64, flops, "1", "of all matrix products of one step")                                                        \
     F(F64, flop_rate, "s-1", "flops over median step time")                                                         \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
@@ -82,6 +84,7 @@ extern const char *const stage_name[N_STAGES];
 
 struct step_row {          /* one optimizer step, warm-up included */
     uint64_t step, measured, tokens;
+    uint64_t batch_size, dropped, left_out; /* samples; drawn beyond --max-batch-size; whose gradient is not finite */
     double time_s, step_time_s, cpu_time_s; /* end since start of the run, duration, CPU time */
     double loss, grad_norm, clip_fraction;  /* means over the samples; grad_norm before clipping */
 };

@@ -23,9 +23,12 @@ const struct column step_column[] = {
     STEP(F64, step_time_s, "step_time", "s", "duration"),
     STEP(F64, cpu_time_s, "cpu_time", "s", "CPU time of all threads"),
     STEP(F64, loss, "loss", "1", "mean over the samples of the step"),
-    STEP(F64, grad_norm, "grad_norm", "1", "norm of a sample's gradient before clipping, mean over the samples"),
+    STEP(F64, grad_norm, "grad_norm", "1", "norm of a sample's gradient before clipping, mean over the finite ones"),
     STEP(F64, clip_fraction, "clip_fraction", "1", "share of coefficients below 1"),
     STEP(U64, tokens, "tokens", "1", "valid input tokens"),
+    STEP(U64, batch_size, "batch_size", "1", "samples"),
+    STEP(U64, dropped, "dropped", "1", "records drawn beyond max_batch_size and not used"),
+    STEP(U64, left_out, "left_out", "1", "samples whose gradient was not finite: left out of the sum"),
 };
 const int n_step_columns = COUNT_OF(step_column);
 

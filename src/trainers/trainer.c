@@ -118,6 +118,18 @@ void trainer_set_dropout(struct trainer *t)
     t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
 }
 
+/* The next physical batch of `left` samples: as many as may be in memory, then descending powers of two, so that few
+ * sizes occur however many samples there are.  Each needs a rehearsal and GEMMs of its own. */
+static int physical_size(const struct trainer *t, int left)
+{
+    int size = t->config.physical_batch_size;
+    if (left >= size)
+        return size;
+    for (size = 1; 2 * size <= left;)
+        size *= 2;
+    return left ? size : 0;
+}
+
 void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook *hook, void *ctx)
 {
     const int most = t->config.physical_batch_size;
@@ -125,15 +137,26 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
     trainer_set_dropout(t);
     PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
     const size_t mark = ledger_mark();
-    for (int b = 0; b == 0 || b < x->n; b += most) { /* an empty batch is one physical batch of no samples */
+    int b = 0;
+    do { /* an empty batch is one physical batch of no samples */
         ledger_rewind(mark);
-        const struct batch physical = batch_slice(x, b, x->n - b < most ? x->n - b : most);
+        const struct batch physical = batch_slice(x, b, physical_size(t, x->n - b));
         PHASE(NORM) KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
         t->ops->clipped_grad(t, &physical);
         if (hook)
             hook(t, &physical, ctx);
-    }
+        b += physical.n;
+    } while (b < x->n);
     ledger_finish();
+}
+
+void trainer_rehearse_sizes(struct trainer *t, const struct batch *x)
+{
+    const int most = t->config.physical_batch_size;
+    for (int n = 0; n < most; n = n ? 2 * n : 1) {
+        const struct batch some = batch_slice(x, 0, n);
+        trainer_step(t, &some);
+    }
 }
 
 void trainer_step(struct trainer *t, const struct batch *x)

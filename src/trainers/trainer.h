@@ -70,6 +70,8 @@ typedef void physical_hook(struct trainer *, const struct batch *, void *ctx);
  * This and trainer_step run inside PROGRAM_STEP of the ledger. */
 void trainer_clipped_sum(struct trainer *, const struct batch *, physical_hook *, void *ctx);
 void trainer_step(struct trainer *, const struct batch *); /* sum over batch and group, noise, update */
+/* Rehearses a step for every size that a physical batch can have when batches vary in size; x: a physical batch. */
+void trainer_rehearse_sizes(struct trainer *, const struct batch *x);
 
 double trainer_stated_noise_std(const struct trainer *);  /* as the mechanism states it: noise_multiplier * R */
 

@@ -224,7 +224,11 @@ static void time_step(struct rig *rig, const struct dataset *data, int i, uint32
     const struct config *c = &subject[i].config;
     watched = i;
     const double wall_s = clock_wall_s(), cpu_s = clock_cpu_s();
-    const struct batch batch = dataset_batch(data, rig->buffer, c->seed, step, (int)c->batch_size, NULL);
+    const struct sampler sampler = rig_sampler(c, dataset_records(data));
+    long *record = calloc(c->max_batch_size, sizeof *record);
+    CHECK(record);
+    const struct batch batch = dataset_batch(data, rig->buffer, record, (int)sampler_draw(&sampler, step, record), NULL);
+    free(record);
     trainer_step(rig->trainer, &batch);
     device_sync();
     const double step_wall_s = clock_wall_s() - wall_s, step_cpu_s = clock_cpu_s() - cpu_s, gemm_s = collect_within();

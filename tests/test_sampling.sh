@@ -1,0 +1,55 @@
+#!/bin/bash
+# test_sampling.sh - batches of Poisson sampling through whole runs: every size, the empty one too, every trainer.
+. "$(dirname "$0")/lib.sh"
+
+python=${PYTHON:-/usr/bin/python3}
+results=$TMPDIR/poisson.h5
+small=(--model gpt2 --layers 1 --dim 32 --heads 2 --vocab 50 --max-seq 8 --seq-len 8 --threads 1)
+trainers=dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch
+
+# On the strict device a size that was not rehearsed, or a number that was not written, ends the run.
+poisson_sweep() {
+    DPSWEEP_STRICT=1 dpsweep sweep "${small[@]}" --trainer "$trainers" --clipping flat,per_layer --sampling poisson \
+        --batch-size 2 --data random:12 --active-steps 40 -o "$results" "$@"
+}
+check "all trainers train on Poisson batches" poisson_sweep
+check "... VALID" all_are "$results" verdict VALID
+
+# sizes TRUTH: the batch sizes of all runs are the same, and TRUTH holds for size (steps) and capacity
+sizes() {
+    "$python" - "$results" "$1" <<'END'
+import sys, h5py, numpy as np
+file = h5py.File(sys.argv[1])
+runs, steps = file["runs"], file["steps"]
+size = steps["batch_size"][:].reshape(len(runs["trainer"]), -1)
+loss = steps["loss"][:].reshape(size.shape)
+tokens = steps["tokens"][:].reshape(size.shape)
+capacity = int(runs["max_batch_size"][0])
+truth = eval(sys.argv[2])
+print(size[0], capacity)
+sys.exit(not (np.all(truth) and (size == size[0]).all()))
+END
+}
+check "every trainer sees the same batches" sizes "True"
+check "... empty ones among them, without a loss" sizes "(size == 0).any() and (np.isnan(loss) == (size == 0)).all()"
+check "... and larger ones than fit in memory at once" sizes "(size > 3).any()"
+check "... of 8 tokens each" sizes "tokens == 8 * size"
+check "... two samples on average" sizes "abs(size[0].mean() - 2) < 4.5 * np.sqrt(2 * 5 / 6 / size.shape[1])"
+check "the default capacity is beyond what happens" sizes "capacity > 20 and size.max() < capacity"
+
+results=$TMPDIR/one.h5
+check "a batch is cut at --max-batch-size" dpsweep run "${small[@]}" --sampling poisson --batch-size 2 --data random:4 \
+    --max-batch-size 2 --active-steps 30 -o "$results"
+check "... and what was dropped is counted" \
+    sizes "size.max() == 2 and steps['dropped'][:].sum() > 0 and (size[0][steps['dropped'][:] > 0] == 2).all()"
+
+check_fails 2 "--max-batch-size below the average is refused" \
+    dpsweep run --sampling poisson --batch-size 4 --max-batch-size 3
+check "... with the reason" said "--max-batch-size 3: less than --batch-size"
+check_fails 2 "--max-batch-size means nothing to a shuffle" dpsweep run --batch-size 4 --max-batch-size 5
+check "... which is said" said "unless --sampling is poisson"
+check_fails 2 "fewer records than the average batch are refused" dpsweep run --sampling poisson --data random:3
+check "... with both numbers" said "has 3 records, fewer than --batch-size 4"
+check_fails 2 "random:RECORDS wants a number" dpsweep run --data random:many
+check "... and says which" said "random:RECORDS with 1 to 2147483648"
+plan_done
