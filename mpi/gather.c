@@ -25,6 +25,7 @@ void gather_open(void)
     static const int caught_ones[] = {SIGTERM, SIGINT, SIGUSR1};
     for (size_t i = 0; i < sizeof caught_ones / sizeof *caught_ones; i++)
         CHECK_SYS(sigaction(caught_ones[i], &(struct sigaction){.sa_handler = catch}, NULL));
+    worker_adopt();
     signal(SIGCHLD, SIG_DFL);                /* who started us may have ignored it; then no child could be waited for */
 }
 

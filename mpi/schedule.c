@@ -16,13 +16,13 @@ struct place {
     size_t index;                  /* as listed */
     size_t turn;                   /* how many of the same trainer are before it in the group */
     size_t group;                  /* index of the group's first member */
-    double group_flops;
+    double group_flops;            /* negative: the greatest is last */
 };
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
 #define OR_ELSE(result, comparison) ((result) ? (result) : (comparison))
 
-static int by_shape(const struct config *a, const struct config *b)
+int schedule_compare_shape(const struct config *a, const struct config *b)
 {
     int order = strcmp(a->model, b->model);
     order = OR_ELSE(order, COMPARE(a->layers, b->layers));
@@ -37,7 +37,8 @@ static int by_shape(const struct config *a, const struct config *b)
 static int by_group(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
-    return OR_ELSE(by_shape(a->point->config, b->point->config), COMPARE(a->index, b->index));
+    const int order = schedule_compare_shape(a->point->config, b->point->config);
+    return OR_ELSE(order, COMPARE(a->index, b->index));
 }
 
 static int by_trainer(const void *left, const void *right)
@@ -55,7 +56,7 @@ static int by_turn(const void *left, const void *right)
     return OR_ELSE(order, COMPARE(a->index, b->index));
 }
 
-static void place_group(struct place *member, size_t n)
+static void place_group(struct place *member, size_t n, enum order order)
 {
     const size_t first = member[0].index;
     double most = 0;
@@ -67,12 +68,14 @@ static void place_group(struct place *member, size_t n)
         const bool again = i && !strcmp(member[i].point->config->trainer, member[i - 1].point->config->trainer);
         member[i].turn = again ? member[i - 1].turn + 1 : 0;
         member[i].group = first;
-        member[i].group_flops = most;
+        member[i].group_flops = order == ORDER_SHORTEST ? -most : most;
     }
 }
 
-void schedule_order(struct point *point, size_t n)
+void schedule_order(struct point *point, size_t n, enum order order)
 {
+    if (order == ORDER_LISTED)
+        return;
     struct place *place = calloc(n + 1, sizeof *place);
     struct point *ordered = calloc(n + 1, sizeof *ordered);
     CHECK(place && ordered);
@@ -80,9 +83,9 @@ void schedule_order(struct point *point, size_t n)
         place[i] = (struct place){.point = &point[i], .index = i};
     qsort(place, n, sizeof *place, by_group);
     for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && by_shape(place[i].point->config, place[end].point->config) == 0;)
+        for (end = i + 1; end < n && schedule_compare_shape(place[i].point->config, place[end].point->config) == 0;)
             end++;
-        place_group(place + i, end - i);
+        place_group(place + i, end - i, order);
     }
     qsort(place, n, sizeof *place, by_turn);
     for (size_t i = 0; i < n; i++)

@@ -14,17 +14,22 @@ struct point {
     const struct config *config;         /* borrowed */
     char config_sha256[65];
     uint64_t run_id, attempt;            /* attempt: of the next start */
-    uint64_t vain_starts;                /* starts since the last result */
+    uint64_t vain_starts;                /* starts since the last result, of earlier jobs */
+    uint64_t retries;                    /* of this job */
     struct prediction predicted;
     enum point_state { POINT_WAITING, POINT_RUNNING, POINT_DONE } state;
 };
 
 double schedule_flops(const struct point *);               /* predicted, of all steps of the run */
 
-/* Sorts.  Configurations that are compared with one another (equal model, batch and sequence) stand together, one of
- * each trainer in turn, so that drift of the machine hits all trainers alike.  The costliest group is first, so that
- * no rank begins it when the others are done. */
-void schedule_order(struct point *, size_t n);
+/* Zero for configurations that are compared with one another: equal model, batch and sequence. */
+int schedule_compare_shape(const struct config *, const struct config *);
+
+/* Sorts.  Configurations that are compared with one another stand together, one of each trainer in turn, so that drift
+ * of the machine hits all trainers alike.  The costliest group is first, so that no rank begins it when the others are
+ * done; with ORDER_SHORTEST it is last, so that much is known soon.  ORDER_LISTED leaves all as it is. */
+enum order { ORDER_LONGEST, ORDER_SHORTEST, ORDER_LISTED };
+void schedule_order(struct point *, size_t n, enum order);
 
 /* Points in the order of measurement, and how far the hand-out has come. */
 struct schedule {

@@ -70,12 +70,13 @@ static char *field_option(const struct field *field, const struct config *config
 
 static char **child_arguments(const struct task *task)
 {
-    char **list = calloc((size_t)n_config_fields + 5, sizeof *list);
+    char **list = calloc((size_t)n_config_fields + 6, sizeof *list);
     CHECK(list);
     size_t n = 0;
     list[n++] = format_text("dpsweep");
     list[n++] = format_text("worker");
     list[n++] = format_text("--result-fd=%d", WORKER_RESULT_FD);
+    list[n++] = format_text("--pulse-fd=%d", WORKER_PULSE_FD);
     list[n++] = format_text("--threads=%llu", (unsigned long long)task->threads);
     for (int f = 0; f < n_config_fields; f++)
         list[n++] = field_option(&config_field[f], &task->config);
@@ -123,13 +124,26 @@ static void begin_files(posix_spawn_file_actions_t *files, int stdout_fd, int st
     posix_spawn_file_actions_adddup2(files, stderr_fd, STDERR_FILENO);
 }
 
-pid_t spawn_child(const struct task *task, int result_fd, int stderr_fd)
+/* A copy of fd that none of the child's files can overwrite before it is copied. */
+static int out_of_the_way(int fd)
 {
+    int copy;
+    CHECK_SYS(copy = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_PULSE_FD + 1));
+    return copy;
+}
+
+pid_t spawn_child(const struct task *task, int result_fd, int pulse_fd, int stderr_fd)
+{
+    const int result = out_of_the_way(result_fd), pulse = out_of_the_way(pulse_fd);
     posix_spawn_file_actions_t files;
     begin_files(&files, -1, stderr_fd);
-    posix_spawn_file_actions_adddup2(&files, result_fd, WORKER_RESULT_FD);
-    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_RESULT_FD + 1);            /* MPI's, the journal's */
-    return start(child_arguments(task), child_environment(task->threads, task->gpu), &files);
+    posix_spawn_file_actions_adddup2(&files, result, WORKER_RESULT_FD);
+    posix_spawn_file_actions_adddup2(&files, pulse, WORKER_PULSE_FD);
+    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_PULSE_FD + 1);             /* MPI's, the journal's */
+    const pid_t pid = start(child_arguments(task), child_environment(task->threads, task->gpu), &files);
+    close(result);
+    close(pulse);
+    return pid;
 }
 
 pid_t spawn_gpu_question(int fd)

@@ -5,9 +5,9 @@
 
 #include <sys/types.h>
 
-/* The child writes its record to result_fd and messages to stderr_fd; it gets no other file of ours.  Ends the caller
- * where no process can be had. */
-pid_t spawn_child(const struct task *, int result_fd, int stderr_fd);
+/* The child writes its record to result_fd, says in the memory of pulse_fd how far it is, and writes messages to
+ * stderr_fd; it gets no other file of ours.  Ends the caller where no process can be had. */
+pid_t spawn_child(const struct task *, int result_fd, int pulse_fd, int stderr_fd);
 
 /* The child says on `fd` which GPUs there are: `dpsweep info --gpus`. */
 pid_t spawn_gpu_question(int fd);

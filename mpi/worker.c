@@ -4,12 +4,14 @@
 #include "spawn.h"
 #include "world.h"
 #include "../src/base/check.h"
+#include "../src/device/pulse.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +21,10 @@ struct worker {
     pid_t pid;                          /* 0: reaped */
     int result_fd, stderr_fd;           /* -1 after their end */
     double start_s, start_time;         /* monotonic; of day */
+    struct pulse *pulse;                /* where the child says it is */
+    uint64_t beats;                     /* of the pulse, when it last went on */
+    double beat_s;
+    bool warned;                        /* since then */
     uint64_t oom_kills_before;
     char *result;                       /* what came through the pipe so far */
     size_t result_bytes;
@@ -53,14 +59,16 @@ struct worker *worker_spawn(const struct task *task)
 {
     struct worker *w = calloc(1, sizeof *w);
     CHECK(w);
-    int result[2], error[2];
+    int result[2], error[2], pulse_fd;
     CHECK_SYS(pipe2(result, O_CLOEXEC));
     CHECK_SYS(pipe2(error, O_CLOEXEC));
     w->task = *task;
-    w->start_s = clock_wall_s();
+    w->start_s = w->beat_s = clock_wall_s();
     w->start_time = time_of_day_s();
     w->oom_kills_before = oom_kills();
-    w->pid = spawn_child(task, result[1], error[1]);
+    w->pulse = pulse_create(&pulse_fd);
+    w->pid = spawn_child(task, result[1], pulse_fd, error[1]);
+    close(pulse_fd);
     close(result[1]);
     close(error[1]);
     w->result_fd = result[0];
@@ -118,6 +126,35 @@ static void take_stderr(struct worker *w, const char *chunk, size_t n)
     w->stderr_tail[w->tail_bytes] = '\0';
 }
 
+/* ---- the watch ----------------------------------------------------------------------------------------------- */
+
+enum { WARN_AFTER_S = 600 };
+
+static void say_stalled(struct worker *w, double since_s)
+{
+    char where[128];
+    pulse_words(w->pulse, where, sizeof where);
+    log_warn("%s B=%llu T=%llu %s: no progress for %.0f s, %s", w->task.config.trainer,
+             (unsigned long long)w->task.config.batch_size, (unsigned long long)w->task.config.seq_len,
+             w->task.config.model, since_s, where);
+    w->warned = true;
+}
+
+/* True: it stays in one phase longer than allowed.  Half that time, or WARN_AFTER_S, is worth a line. */
+static bool stalls(struct worker *w)
+{
+    const double now_s = clock_wall_s(), stall_s = w->task.stall_s;
+    if (w->pulse->beats != w->beats) {
+        w->beats = w->pulse->beats;
+        w->beat_s = now_s;
+        w->warned = false;
+    }
+    const double since_s = now_s - w->beat_s;
+    if (!w->warned && since_s > (stall_s > 0 ? stall_s / 2 : WARN_AFTER_S))
+        say_stalled(w, since_s);
+    return stall_s > 0 && since_s > stall_s;
+}
+
 /* ---- end ----------------------------------------------------------------------------------------------------- */
 
 /* The last line with something on it, without the program's name before it. */
@@ -160,26 +197,60 @@ static bool received(const struct worker *w, struct record *record)
     return strcmp(asked, got) == 0;
 }
 
-static void say_signal(struct worker *w, int signal, struct record *record)
+static void say_signal(struct worker *w, int signal, const char *where, struct record *record)
 {
     const char *name = sigabbrev_np(signal);
     if (signal == SIGKILL && oom_kills() > w->oom_kills_before)
-        record_set_status(record, STATUS_OOM_HOST, "killed by SIGKILL, probably out of memory");
+        record_set_status(record, STATUS_OOM_HOST, "killed by SIGKILL %s, probably out of memory", where);
     else
-        record_set_status(record, STATUS_CRASHED, "died of SIG%s%s%s", name ? name : "RT", *last_words(w) ? ": " : "",
-                          last_words(w));
+        record_set_status(record, STATUS_CRASHED, "died of SIG%s %s%s%s", name ? name : "RT", where,
+                          *last_words(w) ? ": " : "", last_words(w));
 }
 
-static void say_how_it_ended(struct worker *w, int wait_status, bool late, struct record *record)
+enum too_long { NOT_TOO_LONG, PAST_TIMEOUT, STALLED };
+
+static void say_how_it_ended(struct worker *w, int wait_status, enum too_long why, struct record *record)
 {
-    if (late)
-        record_set_status(record, STATUS_TIMEOUT, "not finished after %g s (--timeout)", w->task.timeout_s);
+    char where[128];
+    pulse_words(w->pulse, where, sizeof where);
+    if (why == PAST_TIMEOUT)
+        record_set_status(record, STATUS_TIMEOUT, "not finished after %g s (--timeout), %s", w->task.timeout_s, where);
+    else if (why == STALLED)
+        record_set_status(record, STATUS_TIMEOUT, "no progress for %g s (--stall), %s", w->task.stall_s, where);
     else if (WIFSIGNALED(wait_status))
-        say_signal(w, WTERMSIG(wait_status), record);
+        say_signal(w, WTERMSIG(wait_status), where, record);
     else if (*last_words(w))
         record_set_status(record, STATUS_FAILED, "%s", last_words(w));
     else
-        record_set_status(record, STATUS_FAILED, "ended with exit code %d and no result", WEXITSTATUS(wait_status));
+        record_set_status(record, STATUS_FAILED, "ended %s with exit code %d and no result", where,
+                          WEXITSTATUS(wait_status));
+}
+
+static void reap(pid_t pid, int *wait_status)
+{
+    while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* What the child has started and left behind in a process group of its own is our child now (worker_adopt). */
+static void kill_orphans(void)
+{
+    for (;;) {
+        int pid = 0;
+        FILE *children = fopen("/proc/thread-self/children", "re");
+        const bool any = children && fscanf(children, "%d", &pid) == 1;
+        if (children)
+            fclose(children);
+        if (!any)
+            return;
+        kill(pid, SIGKILL);
+        reap(pid, NULL);
+    }
+}
+
+void worker_adopt(void)
+{
+    CHECK_SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
 }
 
 /* Its process group goes first: a process id is free for others once its process is waited for. */
@@ -187,10 +258,17 @@ static int kill_and_reap(struct worker *w)
 {
     int wait_status = 0;
     kill(-w->pid, SIGKILL);
-    while (waitpid(w->pid, &wait_status, 0) < 0 && errno == EINTR)
-        ;
+    reap(w->pid, &wait_status);
+    kill_orphans();
     w->pid = 0;
     return wait_status;
+}
+
+static enum too_long takes_too_long(struct worker *w)
+{
+    if (w->task.timeout_s > 0 && clock_wall_s() - w->start_s > w->task.timeout_s)
+        return PAST_TIMEOUT;
+    return stalls(w) ? STALLED : NOT_TOO_LONG;
 }
 
 bool worker_ended(struct worker *w, struct record *record)
@@ -200,8 +278,8 @@ bool worker_ended(struct worker *w, struct record *record)
     const bool dead = info.si_pid != 0;
     drain(w, &w->result_fd, take_result);      /* after the question: what a dead child wrote is all there */
     drain(w, &w->stderr_fd, take_stderr);
-    const bool late = !dead && w->task.timeout_s > 0 && clock_wall_s() - w->start_s > w->task.timeout_s;
-    if (!dead && !late)
+    const enum too_long too_long = dead ? NOT_TOO_LONG : takes_too_long(w);
+    if (!dead && !too_long)
         return false;
 
     const int wait_status = kill_and_reap(w);
@@ -212,7 +290,7 @@ bool worker_ended(struct worker *w, struct record *record)
         record->config = w->task.config;
         record->start_time = w->start_time;
         record->end_time = time_of_day_s();
-        say_how_it_ended(w, wait_status, late, record);
+        say_how_it_ended(w, wait_status, too_long, record);
     }
     record->threads = w->task.threads;
     record->rank = (uint64_t)world()->rank;
@@ -231,6 +309,7 @@ void worker_free(struct worker *w)
         close(w->result_fd);
     if (w->stderr_fd >= 0)
         close(w->stderr_fd);
+    pulse_free(w->pulse);
     free(w->result);
     free(w);
 }

@@ -15,20 +15,24 @@ struct task {
     struct config config;     /* resolved */
     uint64_t threads;
     int gpu;                  /* index among those the rank sees; ignored where there are none */
-    double timeout_s;         /* 0: none */
+    double timeout_s, stall_s; /* 0: none */
     bool verbose;             /* pass on what the child writes to stderr */
 };
+
+/* Once, before the first worker, in a program whose only children are workers: what a child leaves behind is found and
+ * killed, whatever it did to get away. */
+void worker_adopt(void);
 
 struct worker;
 struct worker *worker_spawn(const struct task *);   /* never NULL: no process to be had ends the caller */
 void worker_wait(struct worker *, int ms);          /* returns when something happened, or after ms */
 /* True when the child has ended, or took too long and was killed.  *record (which this initialises) is what the child
- * sent, or says crashed, oom_host, timeout or failed and why. */
+ * sent, or says crashed, oom_host, timeout or failed, where in the run, and why. */
 bool worker_ended(struct worker *, struct record *);
 void worker_free(struct worker *);                  /* kills it and all that it started; NULL is fine */
 
-/* The pipe's format: length, then the bytes of record_encode. */
-enum { WORKER_RESULT_FD = 3 };
+/* The pipe's format: length, then the bytes of record_encode.  The other file is the memory of pulse.h. */
+enum { WORKER_RESULT_FD = 3, WORKER_PULSE_FD };
 #define WORKER_PARENT "DPSWEEP_PARENT"              /* environment of the child: process id of the rank */
 bool worker_send(int fd, const struct record *);    /* the child's side; false: the pipe is broken */
 #endif

@@ -69,6 +69,9 @@ refused "two ends for a sweep"  'contradict each other'                         
 refused "a bad size"            'K, M, G, KiB, MiB, GiB'                                 run --memory-limit 3MB
 refused "a bad time"            'seconds, or 90s, 15m, 2h'                               sweep --timeout 3d --no-output
 refused "a bad format"          'text, markdown, csv, json'                              report x.h5 --format pdf
+refused "a bad order"           'longest, shortest, listed'                     sweep --order best --no-output
+refused "a share of one shape"  'stays together, so this sweep has at most 1 share$'     plan --shard 1/2
+refused "a share beyond all"    "'3/2' is not a share"                                   plan --shard 3/2
 refused "a long sequence"       '--seq-len 512: model tiny has 256 positions.*--max-seq' run --seq-len 512
 refused "a sequence of one"     "'1' is not a possible whole number .2 to"               run --seq-len 1
 refused "heads that do not fit" '--dim 64 --heads 5: the width must be a multiple'       run --heads 5

@@ -12,6 +12,7 @@ export OMPI_MCA_btl_vader_backing_directory=$TMPDIR
 
 # Two short runs and one that goes on until it is killed, in this order.
 endless=1000000
+place="in ([a-z]+ of )?(step [0-9]+|the [a-z]+)" # where a run is
 points=(--seed "$seed" --active-steps "3,4,$endless")
 
 # rows FILE.h5: "active_steps status attempt message" of each run
@@ -37,6 +38,7 @@ eventually() {
 }
 # The process that measures STEPS steps.
 child() { pgrep -f "dpsweep worker .*--active-steps=$1 .*--seed=$seed "; }
+child_is_another() { child "$endless" > "$TMPDIR/another" && ! cmp -s "$TMPDIR/another" "$TMPDIR/child"; }
 no_child() { ! child ".*"; }
 no_child_is_left() { eventually no_child > "$TMPDIR/left"; }
 # The process of a rank of mpirun $job.
@@ -71,7 +73,7 @@ ends_badly() { code_of_job && ((code != 0)); }
 check "a sweep reaches its endless point" begin "${alone[@]}"
 kill -SEGV "$(< "$TMPDIR/child")"
 check "a child that crashes is an error of the sweep" ends_with 1
-check "... which is recorded" has_row "^$endless crashed 1 died of SIGSEGV"
+check "... which is recorded" has_row "^$endless crashed 1 died of SIGSEGV $place"
 check "... and the others are measured" eval 'has_row "^3 ok 1" && has_row "^4 ok 1"'
 
 check "a sweep on two ranks reaches its endless point" begin "${on_two[@]}"
@@ -82,9 +84,36 @@ check "... and the others are measured" eval 'has_row "^3 ok 1" && has_row "^4 o
 
 check "a sweep with a timeout reaches its endless point" begin "${alone[@]}" --timeout 3
 kill -STOP "$(< "$TMPDIR/child")"
-check "a child that hangs is ended" ends_with 1
-check "... and recorded" has_row "^$endless timeout 1 not finished after 3 s"
+check "a child that takes too long is ended" ends_with 1
+check "... and recorded, with where it was" has_row "^$endless timeout 1 not finished after 3 s .*, $place\$"
 check "... and gone" no_child_is_left
+
+check "a sweep on two ranks that watches for hangs reaches its endless point" begin "${on_two[@]}" --stall 2
+kill -STOP "$(< "$TMPDIR/child")"
+check "a child that hangs is ended" ends_with 1
+check "... after its rank has warned" said "^dpsweep\[[^ ]*:[01]\]: warning: .*: no progress for 1 s, $place\$"
+check "... and recorded, with where it was" has_row "^$endless timeout 1 no progress for 2 s .*, $place\$"
+
+# ---- what a child leaves behind
+check "a library that leaves processes behind is built" \
+    "${CC:-gcc}" -Wall -Werror -shared -fPIC -o "$TMPDIR/grandchild.so" tests/preload/grandchild.c
+nap=$((100000 + seed))
+grandchildren() { pgrep -fx "sleep $nap"; }
+with_grandchildren() { GRANDCHILD_SLEEP=$nap LD_PRELOAD=$TMPDIR/grandchild.so "$@"; }
+check "a sweep whose children do so reaches its endless point" begin with_grandchildren "${alone[@]}"
+check "... with one left: those of the ended runs are gone" eval '(($(grandchildren | wc -l) == 1))'
+kill -SEGV "$(< "$TMPDIR/child")"
+check "... and the last goes when its run has crashed" ends_with 1
+check_fails 1 "... so that none is left" grandchildren
+
+# ---- tries
+check "a sweep that retries reaches its endless point" begin "${alone[@]}" --retries 1
+kill -SEGV "$(< "$TMPDIR/child")"
+check "... which is begun again when it crashes" eventually child_is_another
+kill -ABRT "$(child "$endless")"
+check "... and recorded when it crashes again" ends_with 1
+check "... which was said" said "run 2 crashed: died of SIGSEGV .*; trying again, 1 of 1"
+check "... as the second try" has_row "^$endless crashed 2 died of SIGABRT $place"
 
 # ---- signals of a launcher
 for signal in TERM USR1 INT; do

@@ -111,6 +111,43 @@ static void repeated_points_are_kept_once(void **state)
     sweep_points_clear(&points);
 }
 
+/* The batch sizes and trainers' initials of a share: "2s 2d 8s". */
+static const char *share(const char *list, const char *share)
+{
+    static char text[256];
+    char line[256];
+    snprintf(line, sizeof line, "plan %s --shard %s", list, share);
+    struct sweep_points points = points_of(line);
+    text[0] = '\0';
+    for (size_t i = 0; i < points.n; i++)
+        text_append(text, sizeof text, "%s%d%c", i ? " " : "", (int)points.config[i].batch_size,
+                    points.config[i].trainer[0]);
+    sweep_points_clear(&points);
+    return text;
+}
+
+static void shares_keep_together_what_is_compared_and_give_each_of_the_large(void **state)
+{
+    (void)state;
+    const char *list = "--trainer standard,dpsgd --batch-size 2,4,8,16,32";
+    assert_string_equal(share(list, "1/2"), "2s 2d 4s 4d 32s 32d");
+    assert_string_equal(share(list, "2/2"), "8s 8d 16s 16d");
+    assert_string_equal(share(list, "3/3"), "4s 4d 8s 8d");
+    assert_string_equal(share(list, "1/1"), "2s 2d 4s 4d 8s 8d 16s 16d 32s 32d");
+    assert_string_equal(share("--trainer standard,dpsgd --seed 1,2 --batch-size 2,4", "2/2"), "2s 2d 2s 2d");
+}
+
+static void a_share_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"0/2", "3/2", "2", "/2", "1/", "a/b", "1/2/3", "-1/2", "1/3", "1/99999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "plan --batch-size 2,4 --shard %s", wrong[i]);
+        assert_usage_error(line);
+    }
+}
+
 static void options_of_the_command_are_filled_in(void **state)
 {
     (void)state;
@@ -313,6 +350,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_multiply_with_trainers_as_neighbours),
         cmocka_unit_test(repeated_points_are_kept_once),
+        cmocka_unit_test(shares_keep_together_what_is_compared_and_give_each_of_the_large),
+        cmocka_unit_test(a_share_that_cannot_be_is_refused),
         cmocka_unit_test(options_of_the_command_are_filled_in),
         cmocka_unit_test(bad_command_lines_are_usage_errors),
         cmocka_unit_test(too_many_points_are_refused),

@@ -26,16 +26,21 @@ static size_t list(const struct listed *listed, size_t n, struct config *config,
     return n;
 }
 
-static void assert_order(const struct listed *listed, size_t n, const char *expected)
+static void assert_order_by(enum order by, const struct listed *listed, size_t n, const char *expected)
 {
     struct config config[8];
     struct point point[8];
     char order[256] = "";
     list(listed, n, config, point);
-    schedule_order(point, n);
+    schedule_order(point, n, by);
     for (size_t i = 0; i < n; i++)
         sprintf(order + strlen(order), "%s%llu", i ? " " : "", (unsigned long long)point[i].run_id);
     assert_string_equal(order, expected);
+}
+
+static void assert_order(const struct listed *listed, size_t n, const char *expected)
+{
+    assert_order_by(ORDER_LONGEST, listed, n, expected);
 }
 
 static void costliest_group_is_first(void **state)
@@ -45,6 +50,16 @@ static void costliest_group_is_first(void **state)
         {"standard", 1, 1, 10}, {"standard", 4, 1, 40}, {"standard", 2, 1, 20},
     };
     assert_order(points, 3, "1 2 0");
+}
+
+static void costliest_group_is_last_or_all_is_as_listed_when_asked_for(void **state)
+{
+    (void)state;
+    const struct listed points[] = {
+        {"standard", 1, 1, 10}, {"standard", 4, 1, 40}, {"standard", 2, 1, 20}, {"dpsgd", 1, 1, 11},
+    };
+    assert_order_by(ORDER_SHORTEST, points, 4, "0 3 2 1");
+    assert_order_by(ORDER_LISTED, points, 4, "0 1 2 3");
 }
 
 static void trainers_of_one_shape_stand_together_as_listed(void **state)
@@ -184,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(costliest_group_is_first),
+        cmocka_unit_test(costliest_group_is_last_or_all_is_as_listed_when_asked_for),
         cmocka_unit_test(trainers_of_one_shape_stand_together_as_listed),
         cmocka_unit_test(a_group_is_as_costly_as_its_costliest_member),
         cmocka_unit_test(repetitions_take_turns_over_the_trainers),

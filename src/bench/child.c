@@ -3,6 +3,7 @@
 #include "options.h"
 #include "run.h"
 #include "../base/check.h"
+#include "../device/pulse.h"
 #include "../../mpi/worker.h"
 
 #include <fcntl.h>
@@ -41,6 +42,7 @@ int worker_main(int argc, char **argv)
     if (code >= 0)
         return code;
     CHECK(points.n == 1);
+    pulse_share((int)options.pulse_fd);
 
     struct record record;
     record_init(&record);

@@ -44,6 +44,13 @@ static void predict(const struct sweep *s, struct point *p)
     record_clear(&record);
 }
 
+static enum order order_of(const struct options *options)
+{
+    if (!options->order || strcmp(options->order, "longest") == 0)
+        return ORDER_LONGEST;
+    return strcmp(options->order, "shortest") == 0 ? ORDER_SHORTEST : ORDER_LISTED;
+}
+
 static bool stopped(const struct sweep *s)
 {
     const double limit_s = s->options->time_limit_s;
@@ -61,7 +68,7 @@ static void plan(struct sweep *s, const struct sweep_points *points)
             s->done++;
         else if (!stopped(s))
             predict(s, &s->point[i]);
-    schedule_order(s->point, s->n);
+    schedule_order(s->point, s->n, order_of(s->options));
     s->schedule = (struct schedule){s->point, s->n, 0};
     for (size_t i = 0; i < s->n; i++)
         s->flops_left += s->point[i].state == POINT_DONE ? 0 : schedule_flops(&s->point[i]);
@@ -124,8 +131,31 @@ static void skip_hopeless(struct sweep *s, const struct record *ended)
             finish_unmeasured(s, &s->point[i], STATUS_SKIPPED, why);
 }
 
+/* What may end otherwise next time.  Out of memory and INVALID would not. */
+static bool is_worth_a_retry(const struct sweep *s, const struct point *p, const struct record *record)
+{
+    const enum status status = record_status(record);
+    return p->retries < s->options->retries &&
+           (status == STATUS_CRASHED || status == STATUS_FAILED || status == STATUS_TIMEOUT);
+}
+
+/* The journal keeps the last try only, and of the others that they were begun. */
+static void try_again(struct sweep *s, struct point *p, const struct record *record)
+{
+    p->retries++;
+    p->attempt++;
+    log_warn("run %llu %s: %s; trying again, %llu of %llu", (unsigned long long)p->run_id, record->status,
+             record->message, (unsigned long long)p->retries, (unsigned long long)s->options->retries);
+    schedule_again(&s->schedule, p);
+}
+
 static void finish_measured(struct sweep *s, struct point *p, struct record *record)
 {
+    if (is_worth_a_retry(s, p, record)) {
+        try_again(s, p, record);
+        record_clear(record);
+        return;
+    }
     finish(s, p, record);
     s->flops_done += schedule_flops(p);
     if (!s->options->no_skip)
@@ -138,7 +168,7 @@ static void finish_measured(struct sweep *s, struct point *p, struct record *rec
 static struct task task_of(const struct sweep *s, const struct point *p)
 {
     return (struct task){.config = *p->config, .threads = s->threads, .timeout_s = s->options->timeout_s,
-        .verbose = s->options->verbose};
+        .stall_s = s->options->stall_s, .verbose = s->options->verbose};
 }
 
 static uint64_t busy_neighbours(const struct sweep *s, int rank)

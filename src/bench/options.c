@@ -4,6 +4,7 @@
 #include "../base/text.h"
 #include "help.h"
 #include "option_table.h"
+#include "shard.h"
 #include "sweep_file.h"
 
 #include <getopt.h>
@@ -250,6 +251,8 @@ static bool make_points(struct parser *parser, int argc, char **argv, struct swe
     size_t repeated = points_remove_repeated(points);
     if (repeated)
         log_warn("%zu of %zu points repeat others and are left out", repeated, points->n + repeated);
+    if (options->shard && !shard_take(points, options->shard, error, bytes))
+        return false;
     return parser->command->command == COMMAND_WORKER || points_check_data(points, error, bytes);
 }
 

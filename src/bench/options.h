@@ -11,12 +11,15 @@ struct options {
     const char *output;              /* -o FILE.h5; NULL: results are only printed */
     bool no_output;                  /* sweep: asked for that */
     bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip, share_gpu;
-    double timeout_s, time_limit_s;  /* 0: none */
+    const char *shard;               /* "2/8": only this share of the points; NULL: all */
+    const char *order;               /* a word of order_name; NULL: the first */
+    double timeout_s, stall_s, time_limit_s; /* 0: none */
+    uint64_t retries;                /* of a run that crashed, failed or timed out */
     uint64_t threads;                /* 0: cores / ranks on the host */
     const char *golden;              /* check */
     const char *format;              /* report */
     bool results_format, options_doc, gpus; /* info */
-    uint64_t result_fd;              /* worker: where the record goes */
+    uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
     const char **file;               /* what is not an option; borrowed from argv */
     int n_files;
 };

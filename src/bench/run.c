@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "../base/check.h"
+#include "../device/pulse.h"
 #include "timed_steps.h"
 #include "rig.h"
 #include "verify.h"
@@ -108,6 +109,7 @@ void run_predict(const struct config *c, int threads, struct record *r)
 static bool verify(struct rig *rig, const struct dataset *data, const struct config *c, struct record *r)
 {
     struct verification v;
+    pulse_part(PART_VERIFICATION);
     const struct batch batch = dataset_batch_with_repeats(data, rig->buffer, (int)c->batch_size);
     verify_trainer(rig->trainer, &batch, &v);
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
@@ -145,6 +147,7 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     } else {
         snprintf(r->status, sizeof r->status, "%s", status_name[STATUS_INVALID]);
     }
+    pulse_part(PART_END);
     note_peak(r);
     stage(r, STAGE_AFTER_PROFILING, started_s);
 }

@@ -3,6 +3,7 @@
 #include "timed_steps.h"
 
 #include "../base/check.h"
+#include "../device/pulse.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -178,7 +179,9 @@ void timed_steps(struct rig *r, const struct dataset *data, const struct config 
         calloc(c->max_batch_size, sizeof *source.record)};
     if (!timed || !host || !source.record)
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
+    pulse_part(PART_STEPS);
     for (uint64_t i = 0; i < n; i++) {
+        pulse_step(i);
         struct step_row *row = &timed[i].row;
         device_flops_reset();
         row->step = i;

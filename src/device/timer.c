@@ -2,6 +2,7 @@
 
 #include "../base/check.h"
 #include "device.h"
+#include "pulse.h"
 
 #include <time.h>
 
@@ -34,6 +35,7 @@ static void book(void)
 
 static void show(void)
 {
+    pulse_phase(timer_phase());
     if (timer.shown)
         *timer.shown = (int)timer_phase();
 }
