@@ -40,7 +40,7 @@ def check_group(group):
             continue
         need(len(v.dims[0]) == 1, f"{v.name} has no dimension scale")
         need(v.attrs["long_name"], f"{v.name} has no long_name")
-        need(v.dtype.kind == "O" or name in ("run", "measured", "stage") or v.attrs["units"], f"{v.name} has no units")
+        need(v.dtype.kind == "O" or name in ("run", "measured", "stage", "phase") or v.attrs["units"], f"{v.name} has no units")
         need(h5py.check_enum_dtype(v.dtype) is None and v.dtype.names is None, f"{v.name} is not a plain column")
         v[...]  # verifies checksums
 
@@ -69,13 +69,14 @@ def with_h5py(path):
     import h5py
     with h5py.File(path) as f:
         check_root(f)
-        for name in ("runs", "steps", "memory"):
+        for name in ("runs", "steps", "memory", "timeline"):
             check_group(f[name])
-        for name in ("steps", "memory"):
+        for name in ("steps", "memory", "timeline"):
             check_slices(f, name)
-        stages = f["memory/stage"]
-        need(len(stages.attrs["flag_values"]) == len(stages.attrs["flag_meanings"].split()), "stages without words")
-        need(f["memory/bytes"].dims[1][0] == f["memory/category"], "bytes are not on the scale of categories")
+        for words in (f["memory/stage"], f["timeline/phase"]):
+            need(len(words.attrs["flag_values"]) == len(words.attrs["flag_meanings"].split()), f"{words.name}: no words")
+        for group in (f["memory"], f["timeline"]):
+            need(group["bytes"].dims[1][0] == group["category"], "bytes are not on the scale of categories")
         check_table(f)
         for name in KEYS:
             f["runs"][name][:]

@@ -19,7 +19,7 @@ static inline void fill_field(const struct field *f, struct record *r, unsigned 
         *(double *)at = (n + f->offset) % 5 ? 1.0 / (n + f->offset) : NAN;
 }
 
-/* Run n with n % 4 steps and n % 3 memory rows. */
+/* Run n with n % 4 steps, n % 3 memory rows, n % 5 changes in its timeline. */
 static inline struct record sample_record(unsigned n)
 {
     struct record r;
@@ -37,6 +37,8 @@ static inline struct record sample_record(unsigned n)
                                                .loss = 1.0 / (n + k + 1), .grad_norm = k ? 0.5 : NAN});
     for (unsigned k = 0; k < n % 3; k++)
         record_add_memory(&r, &(struct memory_row){k, 0.5 * k, {n, 1, 2, 3, UINT64_MAX, 5, 6, 7, k}});
+    for (unsigned k = 0; k < n % 5; k++)
+        record_add_timeline(&r, &(struct trace_row){0.25 * k, k ? k : N_PHASES, {n + k, UINT64_MAX, k}});
     return r;
 }
 
@@ -56,7 +58,8 @@ static inline bool same_record(const struct record *a, const struct record *b)
             fprintf(stderr, "# %s differs\n", record_field[i].name);
             return false;
         }
-    return a->n_steps == b->n_steps && a->n_memory == b->n_memory &&
+    return a->n_steps == b->n_steps && a->n_memory == b->n_memory && a->n_timeline == b->n_timeline &&
+           (!a->n_timeline || !memcmp(a->timeline, b->timeline, a->n_timeline * sizeof *a->timeline)) &&
            (!a->n_steps || !memcmp(a->steps, b->steps, a->n_steps * sizeof *a->steps)) &&
            (!a->n_memory || !memcmp(a->memory, b->memory, a->n_memory * sizeof *a->memory));
 }
@@ -77,6 +80,7 @@ static inline struct sweep_header sample_header(void)
                              .libraries = "l", .mpi_size = 2, .start_time = 1.7e9};
     h.command_line = (char *)"dpsweep sweep --batch-size 1,2";
     h.config_text = (char *)"[sweep]\nbatch_size = 1,2\n";
+    h.environment = (char *)"OMP_NUM_THREADS=2";
     return h;
 }
 

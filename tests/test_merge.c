@@ -107,9 +107,12 @@ static void the_header_names_what_the_parts_name_once_each(void **state)
     (void)state;
     struct merge_summary summary;
     struct sweep_state part[3] = {part_of("node1", true), part_of("node12", true), part_of("node1", true)};
+    for (int i = 0; i < 3; i++)
+        part[i].header.environment = strdup(i == 1 ? "A=2" : "A=1");
     struct sweep_state s = merged(part, 3, &summary);
     assert_string_equal(s.header.hostname, "node1, node12");
     assert_string_equal(s.header.sweep_name, "both");
+    assert_string_equal(s.header.environment, "A=1\n\nA=2");
     assert_int_equal(s.header.mpi_size, 6);
     assert_true(s.header.start_time == 1e9);
     assert_true(s.ended && s.n_records == 0);

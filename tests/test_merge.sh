@@ -73,7 +73,7 @@ rm c.h5
 check "... also when it is lost" dpsweep rebuild c.h5
 check "... byte by byte the same" cmp c.h5 before.h5
 cp c.journal whole.journal
-python3 - c.journal <<'END'
+"${PYTHON:-/usr/bin/python3}" - c.journal <<'END'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())
 data[data.rindex(b"ghost\0")] ^= 1 # within the last record

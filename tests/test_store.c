@@ -30,7 +30,7 @@ static struct sweep_state sample_state(unsigned n)
 
 static void clear_sample(struct sweep_state *s)
 {
-    s->header.command_line = s->header.config_text = NULL; /* not malloc'ed */
+    s->header.command_line = s->header.config_text = s->header.environment = NULL; /* not malloc'ed */
     sweep_state_clear(s);
 }
 

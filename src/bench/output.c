@@ -67,8 +67,8 @@ void output_ended(struct output *o)
 static void read_memory(const struct output *o, struct sweep_state *state)
 {
     *state = (struct sweep_state){.header = *o->header, .ended = o->in_memory.ended};
-    state->header.command_line = strdup(o->header->command_line);
-    state->header.config_text = strdup(o->header->config_text);
+#define COPY(name, help) state->header.name = strdup(o->header->name);
+    SWEEP_LONG_TEXTS(COPY)
     for (size_t i = 0; i < o->in_memory.n_records; i++)
         add_copy(state, &o->in_memory.record[i]);
 }

@@ -60,12 +60,24 @@ static void describe_device(struct record *r)
     r->threads = (uint64_t)info.threads;
 }
 
+/* What the mechanism does beyond the configuration. */
+static void describe_protection(const struct trainer *t, struct record *r)
+{
+    const enum clipping clipping = t->config.clipping;
+    r->clip_groups = clipping == CLIPPING_NONE ? 0 : clipping == CLIPPING_PER_LAYER ? (uint64_t)t->model->n_tensors : 1;
+    const bool noisy = trainer_stated_noise_std(t) > 0;
+    r->unprotected_params = r->clip_groups && noisy ? 0 : r->n_params;
+    snprintf(r->neighbouring, sizeof r->neighbouring, "%s", r->clip_groups ? "one sample added or removed" : "");
+    snprintf(r->noise_source, sizeof r->noise_source, "%s", noisy ? "Philox4x32-10 keyed by the seed: repeatable" : "");
+}
+
 static void describe(const struct config *c, const struct rig *rig, struct record *r)
 {
     r->n_params = (uint64_t)rig->model->n_params;
     r->expected_batch_size = (double)c->batch_size;
     r->noise_std = trainer_stated_noise_std(rig->trainer);
     r->sensitivity = clip_sensitivity(rig->trainer->config.clipping, c->max_grad_norm);
+    describe_protection(rig->trainer, r);
 }
 
 /* FLOPs of one step by another rehearsal of it.  Programs are known already, so nothing changes in the ledger. */
@@ -116,6 +128,7 @@ static bool verify(struct rig *rig, const struct dataset *data, const struct con
     r->grad_rel_err = v.grad_rel_err;
     r->norm_rel_err = v.norm_rel_err;
     r->noise_variance_ratio = v.noise_variance_ratio;
+    r->noise_variance_allowed = v.noise_variance_allowed;
     if (v.verdict != VERDICT_VALID)
         snprintf(r->message, sizeof r->message, "%s", v.message);
     return v.verdict != VERDICT_INVALID;

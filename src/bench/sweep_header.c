@@ -1,4 +1,5 @@
 #include "sweep_header.h"
+#include "provenance.h"
 #include "../base/check.h"
 #include "../device/device.h"
 #include "../records/store.h"
@@ -66,4 +67,9 @@ void sweep_header_fill(struct sweep_header *h, const char *h5_path, const char *
     snprintf(h->mpi_library, sizeof h->mpi_library, "%s", world()->library);
     snprintf(h->hdf5_version, sizeof h->hdf5_version, "%s", store_hdf5_version());
     snprintf(h->libraries, sizeof h->libraries, "%.*s", TEXT_BYTES - 1, device.libraries);
+    provenance_operating_system(h->operating_system, sizeof h->operating_system);
+    provenance_cpu(h->cpu, sizeof h->cpu);
+    provenance_cpu_clocks(h->cpu_clocks, sizeof h->cpu_clocks);
+    provenance_slurm_job(h->slurm_job, sizeof h->slurm_job);
+    h->environment = provenance_environment();
 }

@@ -28,8 +28,6 @@ double quantile(double *value, size_t n, double q)
 
 /* ---- one step ------------------------------------------------------------------------------------------------ */
 
-struct timed { struct step_row row; double flops, phase_s[N_PHASES]; };
-
 /* Mean of the finite ones of n values; *others: how many are not.  NULL: the mean of all. */
 static double mean_of(const float *device_values, float *host, int n, uint64_t *others)
 {
@@ -86,25 +84,25 @@ static struct batch draw(const struct source *s, struct batch_buffer *buffer, st
     return dataset_batch(s->data, buffer, s->record, (int)row->batch_size, &row->tokens);
 }
 
-static void time_step(struct rig *r, const struct source *source, struct timed *t)
+static void time_step(struct rig *r, const struct source *source, struct step_row *row)
 {
     struct batch batch;
     timer_reset();
     const double wall = clock_wall_s(), cpu = clock_cpu_s();
-    PHASE(DATA) batch = draw(source, r->buffer, &t->row);
+    PHASE(DATA) batch = draw(source, r->buffer, row);
     trainer_step(r->trainer, &batch);
     device_sync();
-    t->row.time_s = clock_wall_s();
-    t->row.step_time_s = t->row.time_s - wall;
-    t->row.cpu_time_s = clock_cpu_s() - cpu;
-    for (int p = 0; p < N_PHASES; p++)
-        t->phase_s[p] = timer_s((enum phase)p);
+    row->time_s = clock_wall_s();
+    row->step_time_s = row->time_s - wall;
+    row->cpu_time_s = clock_cpu_s() - cpu;
+#define PHASE_TIME(NAME, name, help) row->time_##name = timer_s(PHASE_##NAME);
+    PHASE_LIST(PHASE_TIME)
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------------- */
 
-/* Median over n steps of the double at `offset` in struct timed. */
-static double median_of(const struct timed *timed, size_t n, size_t offset)
+/* Median over n steps of the double at `offset` in struct step_row. */
+static double median_of(const struct step_row *timed, size_t n, size_t offset)
 {
     double *value = malloc((n + 1) * sizeof *value);
     CHECK(value != NULL);
@@ -115,14 +113,14 @@ static double median_of(const struct timed *timed, size_t n, size_t offset)
     return median;
 }
 
-static void summarize_times(const struct timed *timed, size_t n, struct record *r)
+static void summarize_times(const struct step_row *timed, size_t n, struct record *r)
 {
     double *value = malloc((n + 1) * sizeof *value);
     CHECK(value != NULL);
     r->token_count = 0;
     for (size_t i = 0; i < n; i++) {
-        value[i] = timed[i].row.step_time_s;
-        r->token_count += timed[i].row.tokens;
+        value[i] = timed[i].step_time_s;
+        r->token_count += timed[i].tokens;
     }
     r->step_time_p50 = quantile(value, n, 0.5);
     r->step_time_min = quantile(value, n, 0.0);
@@ -139,41 +137,48 @@ static void summarize_times(const struct timed *timed, size_t n, struct record *
 }
 
 /* An empty batch has no loss. */
-static void summarize_samples(const struct timed *timed, size_t n, struct record *r)
+static void summarize_samples(const struct step_row *timed, size_t n, struct record *r)
 {
     for (size_t i = n; i-- > 0;)
-        if (timed[i].row.batch_size)
-            r->loss_first = timed[i].row.loss;
+        if (timed[i].batch_size)
+            r->loss_first = timed[i].loss;
     for (size_t i = 0; i < n; i++) {
-        if (timed[i].row.batch_size)
-            r->loss_last = timed[i].row.loss;
-        r->samples_left_out += timed[i].row.left_out;
+        if (timed[i].batch_size)
+            r->loss_last = timed[i].loss;
+        r->samples_left_out += timed[i].left_out;
     }
 }
 
-static void summarize(const struct timed *timed, size_t n, struct record *r)
+static void summarize(const struct step_row *timed, size_t n, struct record *r)
 {
     double clipped = 0.0, samples = 0.0;
     for (size_t i = 0; i < n; i++) {
-        const struct step_row *row = &timed[i].row;
-        clipped += row->batch_size ? row->clip_fraction * (double)row->batch_size : 0.0;
-        samples += (double)row->batch_size;
+        clipped += timed[i].batch_size ? timed[i].clip_fraction * (double)timed[i].batch_size : 0.0;
+        samples += (double)timed[i].batch_size;
     }
     r->clip_fraction = clipped / samples;
     r->batch_size_mean = samples / (double)n;
-    r->flops = median_of(timed, n, offsetof(struct timed, flops));
-    r->step_cpu_time_p50 = median_of(timed, n, offsetof(struct timed, row.cpu_time_s));
+    r->flops = median_of(timed, n, offsetof(struct step_row, flops));
+    r->step_cpu_time_p50 = median_of(timed, n, offsetof(struct step_row, cpu_time_s));
 #define PHASE_MEDIAN(NAME, name, help) \
-    r->time_##name = median_of(timed, n, offsetof(struct timed, phase_s) + PHASE_##NAME * sizeof(double));
+    r->time_##name = median_of(timed, n, offsetof(struct step_row, time_##name));
     PHASE_LIST(PHASE_MEDIAN)
     summarize_times(timed, n, r);
+}
+
+static void keep_trace(struct record *r)
+{
+    struct trace_row row[TRACE_MOST_ROWS];
+    const size_t n = trace_end(row);
+    for (size_t i = 0; i < n; i++)
+        record_add_timeline(r, &row[i]);
 }
 
 void timed_steps(struct rig *r, const struct dataset *data, const struct config *c, double started_s,
     struct record *record)
 {
     const uint64_t unmeasured = c->wait_steps + c->warmup_steps, n = unmeasured + c->active_steps;
-    struct timed *timed = calloc(n, sizeof *timed);
+    struct step_row *timed = calloc(n, sizeof *timed);
     float *host = calloc(c->max_batch_size * (size_t)r->model->n_tensors, sizeof *host); /* the most to read back */
     const struct source source = {data, rig_sampler(c, dataset_records(data)),
         calloc(c->max_batch_size, sizeof *source.record)};
@@ -181,12 +186,16 @@ void timed_steps(struct rig *r, const struct dataset *data, const struct config 
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
     pulse_part(PART_STEPS);
     for (uint64_t i = 0; i < n; i++) {
-        pulse_step(i);
-        struct step_row *row = &timed[i].row;
-        device_flops_reset();
+        struct step_row *row = &timed[i];
         row->step = i;
-        time_step(r, &source, &timed[i]);
-        timed[i].flops = device_flops();
+        pulse_step(i);
+        device_flops_reset();
+        if (i + 1 == unmeasured)
+            trace_begin();
+        time_step(r, &source, row);
+        if (i + 1 == unmeasured)
+            keep_trace(record);
+        row->flops = device_flops();
         read_back(r->trainer, host, (int)row->batch_size, row);
         row->measured = i >= unmeasured;
         row->time_s -= started_s;

@@ -186,7 +186,7 @@ static void check_noise_variance(const struct trainer *t, const struct figures *
         return;
     const double norm = figures_total(got->norm, t->model->n_tensors);
     v->noise_variance_ratio = norm * norm / n / (std * std);
-    const double allowed = NOISE_QUANTILE * sqrt(2.0 / n);
+    const double allowed = v->noise_variance_allowed = NOISE_QUANTILE * sqrt(2.0 / n);
     if (!(fabs(v->noise_variance_ratio - 1.0) <= allowed))
         found(v, VERDICT_INVALID, "the noise has %.4f times the stated variance (allowed 1 +- %.4f)",
             v->noise_variance_ratio, allowed);
@@ -194,7 +194,7 @@ static void check_noise_variance(const struct trainer *t, const struct figures *
 
 void verify_trainer(struct trainer *t, const struct batch *x, struct verification *v)
 {
-    *v = (struct verification){.norm_rel_err = NAN, .noise_variance_ratio = NAN};
+    *v = (struct verification){.norm_rel_err = NAN, .noise_variance_ratio = NAN, .noise_variance_allowed = NAN};
     const struct batch empty = batch_slice(x, 0, 0);
     const double learning_rate = t->optimizer.config.learning_rate;
     struct step_figures f = step_figures_create(t->model->n_tensors);

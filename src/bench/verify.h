@@ -28,6 +28,7 @@ struct verification {
     double grad_rel_err, norm_rel_err;     /* norm: NaN for a trainer that needs none */
     double step_rel_err;                   /* what the optimizer got */
     double noise_variance_ratio;           /* measured / stated; NaN without noise */
+    double noise_variance_allowed;         /* so far from 1 it may be; NaN without noise */
     char message[256];                     /* what is wrong, if something is */
 };
 

@@ -6,6 +6,7 @@
 #include "../base/check.h"
 #include "device.h"
 #include "timer.h"
+#include "trace.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ static void live_add(enum memory_kind kind, size_t bytes)
 {
     ledger.live[kind] += bytes;
     ledger.live_bytes += bytes;
+    trace_change();
     if (ledger.live_bytes <= ledger.peak_bytes)
         return;
     ledger.peak_bytes = ledger.live_bytes;
@@ -118,6 +120,7 @@ static void live_subtract(enum memory_kind kind, size_t bytes)
 {
     ledger.live[kind] -= bytes;
     ledger.live_bytes -= bytes;
+    trace_change();
 }
 
 /* Room for `bytes` more under the limit? */

@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include "device.h"
 #include "pulse.h"
+#include "trace.h"
 
 #include <time.h>
 
@@ -52,6 +53,7 @@ int timer_push(enum phase phase)
     book();
     timer.open[timer.depth++] = phase;
     show();
+    trace_change();
     return 1;
 }
 
@@ -61,6 +63,7 @@ int timer_pop(void)
     book();
     timer.depth--;
     show();
+    trace_change();
     return 0;
 }
 

@@ -29,6 +29,12 @@ static const char INTRODUCTION[] =
     "\n"
     "`xarray.open_dataset(\"NAME.h5\", group=\"steps\")`, `ncdump`, `h5dump` and `h5ls` read it too.\n";
 
+static const char TIMELINE[] =
+    "One row per change of phase or of memory in the last step before the measured ones, run after run: the memory\n"
+    "curve of a step. A step with more than 256 of them is thinned evenly: of neighbours the row with more bytes\n"
+    "stays, so the peak is there. A run without wait and warm-up steps has none. `change` is their dimension and\n"
+    "holds nothing.";
+
 static const char TABLES[] =
     "\n"
     "## /tables/runs\n"
@@ -81,6 +87,8 @@ static void attributes(FILE *out)
 #define NUMBER_ROW(name, help) row(out, #name, "i64", "", help);
     ROOT_TEXTS(TEXT_ROW)
     SWEEP_TEXTS(TEXT_ROW)
+    TEXT_ROW(command_line, "of the sweep")
+    TEXT_ROW(environment, "variables that libraries listen to, one to a line; no others are recorded")
     ROOT_NUMBERS(NUMBER_ROW)
 }
 
@@ -94,9 +102,11 @@ static void vocabulary(FILE *out)
     fputs("\n## Words\n\n| column | word | meaning |\n|---|---|---|\n", out);
 #define STATUS_ROW(NAME, name, help) words(out, "status", #name, help);
 #define STAGE_ROW(NAME, name, help) words(out, "stage", #name, help);
+#define PHASE_ROW(NAME, name, help) words(out, "phase", #name, help);
 #define KIND_ROW(NAME, name, help) words(out, "category", #name, help);
     STATUS_LIST(STATUS_ROW)
     STAGE_LIST(STAGE_ROW)
+    PHASE_LIST(PHASE_ROW)
     MEMORY_KIND_LIST(KIND_ROW)
 }
 
@@ -115,6 +125,11 @@ void results_format_write(FILE *out)
     table(out, "/memory", "One row per stage of a run. `sample` is their dimension and holds nothing.");
     row(out, "run", "u32", "", RUN_KEY_HELP);
     columns(out, memory_column, n_memory_columns);
+    row(out, "category", "text", "", CATEGORY_HELP);
+    row(out, "bytes", "u64", "byte", BYTES_HELP);
+    table(out, "/timeline", TIMELINE);
+    row(out, "run", "u32", "", RUN_KEY_HELP);
+    columns(out, timeline_column, n_timeline_columns);
     row(out, "category", "text", "", CATEGORY_HELP);
     row(out, "bytes", "u64", "byte", BYTES_HELP);
     fputs(TABLES, out);

@@ -17,15 +17,24 @@
     X(mpi_library, "name and version")                                       \
     X(hdf5_version, "of the library that wrote the file")                    \
     X(compiler, "that built dpsweep")                                        \
-    X(libraries, "versions of the libraries that compute")
+    X(libraries, "versions of the libraries that compute")                   \
+    X(operating_system, "kernel and distribution where rank 0 ran")          \
+    X(cpu, "processor there")                                                \
+    X(cpu_clocks, "its governor and frequencies, as far as Linux says")      \
+    X(slurm_job, "job, array task, partition and nodes; empty without Slurm")
+#define SWEEP_LONG_TEXTS(X)                                                  \
+    X(command_line, "of the sweep")                                          \
+    X(config_text, "the sweep as the user gave it")                          \
+    X(environment, "variables that libraries listen to, one to a line")
 #define SWEEP_TEXT_MEMBER(name, help) char name[TEXT_BYTES];
+#define SWEEP_LONG_MEMBER(name, help) char *name;
 
 struct sweep_header {            /* the first frame; becomes the root attributes of the HDF5 file */
     SWEEP_TEXTS(SWEEP_TEXT_MEMBER)
     uint64_t mpi_size;
     uint64_t schema, writer_pid; /* set by journal_open: record_schema(), and who writes on hostname */
     double start_time;           /* s since 1970 */
-    char *command_line, *config_text; /* owned by the caller (NULL: ""); free with sweep_header_clear after a read */
+    SWEEP_LONG_TEXTS(SWEEP_LONG_MEMBER) /* owned by the caller (NULL: ""); free with sweep_header_clear after a read */
 };
 void sweep_header_clear(struct sweep_header *);
 

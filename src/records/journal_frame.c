@@ -84,9 +84,8 @@ void header_append(struct buffer *b, uint64_t seq, const struct sweep_header *h)
     buffer_add(&payload, &numbers, sizeof numbers);
 #define ADD(name, help) add_text(&payload, h->name);
     SWEEP_TEXTS(ADD)
+    SWEEP_LONG_TEXTS(ADD)
 #undef ADD
-    add_text(&payload, h->command_line);
-    add_text(&payload, h->config_text);
     frame_append(b, FRAME_HEADER, seq, payload.data, payload.bytes);
     buffer_clear(&payload);
 }
@@ -127,9 +126,8 @@ bool header_decode(const struct frame_walk *w, const char *path, struct sweep_he
     h->start_time = numbers.start_time;
 #define TAKE(name, help) take_short_text(&at, end, h->name);
     SWEEP_TEXTS(TAKE)
-#undef TAKE
-    h->command_line = take_text(&at, end);
-    h->config_text = take_text(&at, end);
+#define TAKE_LONG(name, help) h->name = take_text(&at, end);
+    SWEEP_LONG_TEXTS(TAKE_LONG)
     if (h->schema == record_schema())
         return true;
     snprintf(error, error_bytes, "%s was written by dpsweep %s with other columns (schema %016llx; this is dpsweep %s, "
@@ -141,7 +139,8 @@ bool header_decode(const struct frame_walk *w, const char *path, struct sweep_he
 
 void sweep_header_clear(struct sweep_header *h)
 {
-    free(h->command_line);
-    free(h->config_text);
-    h->command_line = h->config_text = NULL;
+#define FREE(name, help) \
+    free(h->name);       \
+    h->name = NULL;
+    SWEEP_LONG_TEXTS(FREE)
 }

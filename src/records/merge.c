@@ -135,6 +135,16 @@ static void add_distinct(char list[TEXT_BYTES], const char *text)
         text_append(list, TEXT_BYTES, "%s%s", list[0] ? ", " : "", text);
 }
 
+/* Each part's, where they differ, with an empty line between them. */
+static void take_environment(const char *from, char **to)
+{
+    const size_t n = *to ? strlen(*to) : 0;
+    if (!from || (*to && strstr(*to, from)))
+        return;
+    *to = memory_resize(*to, n + strlen(from) + 3);
+    stpcpy(stpcpy(*to + n, n ? "\n\n" : ""), from);
+}
+
 static void take_header(const struct sweep_header *from, struct sweep_header *to)
 {
     char uuid[TEXT_BYTES], name[TEXT_BYTES];
@@ -144,6 +154,7 @@ static void take_header(const struct sweep_header *from, struct sweep_header *to
     SWEEP_TEXTS(ADD)
     memcpy(to->sweep_uuid, uuid, sizeof uuid);
     memcpy(to->sweep_name, name, sizeof name);
+    take_environment(from->environment, &to->environment);
     to->mpi_size += from->mpi_size;
     to->start_time = fmin(to->start_time, from->start_time);
 }

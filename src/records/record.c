@@ -1,6 +1,6 @@
 /* record.c - the table of all result columns, and records as bytes.
  *
- * Encoded: schema (u64), the record up to its pointers as it lies in memory, the rows of steps, the rows of memory.
+ * Encoded: schema (u64), the record up to its pointers as it lies in memory, then the rows of each series.
  * The image is safe because the schema covers name, kind and offset of every field and the order of bytes. */
 #include "record.h"
 
@@ -65,9 +65,11 @@ void record_clear(struct record *r)
 {
     free(r->steps);
     free(r->memory);
+    free(r->timeline);
     r->steps = NULL;
     r->memory = NULL;
-    r->n_steps = r->n_memory = 0;
+    r->timeline = NULL;
+    r->n_steps = r->n_memory = r->n_timeline = 0;
 }
 
 enum status record_status(const struct record *r)
@@ -108,6 +110,11 @@ void record_add_memory(struct record *r, const struct memory_row *row)
     r->memory = add_row(r->memory, r->n_memory++, row, sizeof *row);
 }
 
+void record_add_timeline(struct record *r, const struct trace_row *row)
+{
+    r->timeline = add_row(r->timeline, r->n_timeline++, row, sizeof *row);
+}
+
 static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
 {
     for (const unsigned char *p = data; bytes--; p++)
@@ -117,7 +124,8 @@ static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
 
 uint64_t record_schema(void)
 {
-    const uint64_t sizes[] = {TEXT_BYTES, sizeof(struct step_row), sizeof(struct memory_row), FIXED_BYTES};
+    const uint64_t sizes[] = {TEXT_BYTES, sizeof(struct step_row), sizeof(struct memory_row), sizeof(struct trace_row),
+                              FIXED_BYTES};
     uint64_t hash = fnv1a(0xcbf29ce484222325u, sizes, sizeof sizes);
     for (int i = 0; i < n_record_fields; i++) {
         const struct field *f = &record_field[i];
@@ -136,21 +144,29 @@ void *record_encode(const struct record *r, size_t *bytes)
     buffer_add(&out, r, FIXED_BYTES);
     buffer_add(&out, r->steps, r->n_steps * sizeof *r->steps);
     buffer_add(&out, r->memory, r->n_memory * sizeof *r->memory);
+    buffer_add(&out, r->timeline, r->n_timeline * sizeof *r->timeline);
     *bytes = out.bytes;
     return out.data;
 }
 
-/* Do the rows that the record announces fill `bytes` exactly?  Its counts may be anything. */
-static bool rows_fill(const struct record *r, size_t bytes)
+/* Takes n rows from [*at, *at + *left); false: there are not so many. */
+static bool take_rows(const char **at, size_t *left, uint64_t n, size_t row_bytes, void *rows)
 {
-    return r->n_steps <= bytes / sizeof *r->steps &&
-           bytes - r->n_steps * sizeof *r->steps == r->n_memory * sizeof *r->memory &&
-           r->n_memory <= bytes / sizeof *r->memory;
+    if (n > *left / row_bytes)
+        return false;
+    void *copy = n ? memcpy(memory_get(n * row_bytes), *at, n * row_bytes) : NULL;
+    memcpy(rows, &copy, sizeof copy);
+    *at += n * row_bytes;
+    *left -= n * row_bytes;
+    return true;
 }
 
-static void *copy_rows(const void *rows, size_t bytes)
+/* The counts of the record may be anything; its pointers are NULL. */
+static bool take_series(struct record *r, const char *at, size_t left)
 {
-    return bytes ? memcpy(memory_get(bytes), rows, bytes) : NULL;
+    return take_rows(&at, &left, r->n_steps, sizeof *r->steps, &r->steps) &&
+           take_rows(&at, &left, r->n_memory, sizeof *r->memory, &r->memory) &&
+           take_rows(&at, &left, r->n_timeline, sizeof *r->timeline, &r->timeline) && left == 0;
 }
 
 bool record_decode(struct record *r, const void *data, size_t bytes)
@@ -161,14 +177,12 @@ bool record_decode(struct record *r, const void *data, size_t bytes)
         return false;
     memcpy(&schema, data, sizeof schema);
     memcpy(r, (const char *)data + sizeof schema, FIXED_BYTES);
-    const char *rows = (const char *)data + sizeof schema + FIXED_BYTES;
-    if (schema != record_schema() || !rows_fill(r, bytes - sizeof schema - FIXED_BYTES)) {
+    if (schema != record_schema() || !take_series(r, (const char *)data + sizeof schema + FIXED_BYTES,
+                                                  bytes - sizeof schema - FIXED_BYTES)) {
+        record_clear(r);
         memset(r, 0, sizeof *r);
         return false;
     }
-    const size_t step_bytes = r->n_steps * sizeof *r->steps;
-    r->steps = copy_rows(rows, step_bytes);
-    r->memory = copy_rows(rows + step_bytes, r->n_memory * sizeof *r->memory);
     for (int i = 0; i < n_record_fields; i++)
         if (record_field[i].kind == FIELD_TEXT) {
             char *text = (char *)r + record_field[i].offset;

@@ -7,6 +7,7 @@
 #include "../bench/config.h"
 #include "../device/ledger.h"
 #include "../device/timer.h"
+#include "../device/trace.h"
 
 #define STATUS_LIST(X)                                                              \
     X(OK, ok, "measured")                                                           \
@@ -69,6 +70,11 @@ extern const char *const stage_name[N_STAGES];
     F(F64, noise_std, "1", "standard deviation of the noise on the sum")                                            \
     F(F64, sensitivity, "1", "of the sum to adding or removing one sample")                                         \
     F(F64, expected_batch_size, "1", "what the noisy sum is divided by")                                            \
+    F(U64, clip_groups, "1", "of parameters, each clipped to max_grad_norm/sqrt(clip_groups); 0: none is clipped")  \
+    F(F64, noise_variance_allowed, "1", "half width of the 99.99 % interval around 1 for noise_variance_ratio")     \
+    F(TEXT, noise_source, "", "random numbers that the noise is made of")                                           \
+    F(TEXT, neighbouring, "", "data sets that the sensitivity tells apart")                                         \
+    F(U64, unprotected_params, "1", "parameters that are updated without clipping or without noise")                \
     F(U64, rank, "1", "MPI rank that ran it")                                                                       \
     F(U64, world_size, "1", "MPI ranks of the sweep")                                                               \
     F(U64, threads, "1", "CPU threads of the run")                                                                  \
@@ -86,7 +92,9 @@ struct step_row {          /* one optimizer step, warm-up included */
     uint64_t step, measured, tokens;
     uint64_t batch_size, dropped, left_out; /* samples; drawn beyond --max-batch-size; whose gradient is not finite */
     double time_s, step_time_s, cpu_time_s; /* end since start of the run, duration, CPU time */
-    double loss, grad_norm, clip_fraction;  /* means over the samples; grad_norm before clipping */
+    double loss, grad_norm, clip_fraction;  /* means over the samples; grad_norm before clipping, of the finite ones */
+    double flops;                           /* of matrix products */
+    PHASE_LIST(PHASE_MEMBER)                /* seconds in each phase */
 };
 struct memory_row {        /* the ledger at one stage */
     uint64_t stage;        /* enum stage */
@@ -100,9 +108,10 @@ struct record {
     PHASE_LIST(PHASE_MEMBER)          /* seconds of a measured step, median */
     MEMORY_KIND_LIST(KIND_MEMBERS)    /* bytes at the peak of the step: from the dry run, in the run */
     STAGE_LIST(STAGE_MEMBERS)         /* ledger, device and resident set at each stage */
-    uint64_t n_steps, n_memory;
+    uint64_t n_steps, n_memory, n_timeline;
     struct step_row *steps;           /* owned */
     struct memory_row *memory;        /* owned */
+    struct trace_row *timeline;       /* owned: the last step before the measured ones, change by change */
 };
 
 extern const struct field record_field[];      /* config fields first; offsets in struct record */
@@ -115,6 +124,7 @@ enum status record_status(const struct record *); /* N_STATUSES: none yet */
 void record_set_status(struct record *, enum status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void record_add_step(struct record *, const struct step_row *);
 void record_add_memory(struct record *, const struct memory_row *);
+void record_add_timeline(struct record *, const struct trace_row *);
 
 /* To and from bytes, for pipes, MPI messages and the journal.  record_decode overwrites the record; false: they are
  * not a record of a program with these columns.  Its texts are made UTF-8. */

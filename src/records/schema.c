@@ -11,10 +11,13 @@ const struct column slice_column[] = {
     SLICE(steps_count, "rows of this run in /steps"),
     SLICE(memory_start, "first row of this run in /memory"),
     SLICE(memory_count, "rows of this run in /memory"),
+    SLICE(timeline_start, "first row of this run in /timeline"),
+    SLICE(timeline_count, "rows of this run in /timeline"),
 };
 const int n_slice_columns = COUNT_OF(slice_column);
 
 #define STEP(kind, member, name, unit, help) COLUMN(step_line, kind, row.member, name, unit, help, 8, NULL)
+#define PHASE_STEP(NAME, phase, help) STEP(F64, time_##phase, "time_" #phase, "s", "of the step: " help),
 const struct column step_column[] = {
     COLUMN(step_line, U64, row.step, "step", "1", "number of the step in its run, from 0", 4, NULL),
     COLUMN(step_line, U64, row.measured, "measured", "", "whether it counts in the statistics of its run", 1,
@@ -29,17 +32,25 @@ const struct column step_column[] = {
     STEP(U64, batch_size, "batch_size", "1", "samples"),
     STEP(U64, dropped, "dropped", "1", "records drawn beyond max_batch_size and not used"),
     STEP(U64, left_out, "left_out", "1", "samples whose gradient was not finite: left out of the sum"),
+    STEP(F64, flops, "flops", "1", "of its matrix products"),
+    PHASE_LIST(PHASE_STEP)
 };
 const int n_step_columns = COUNT_OF(step_column);
 
-#define STAGE_WORD(NAME, name, help) " " #name
+#define WORD(NAME, name, help) " " #name
 const struct column memory_column[] = {
-    COLUMN(memory_line, U64, row.stage, "stage", "", "when the ledger was read", 1, &(STAGE_LIST(STAGE_WORD))[1]),
+    COLUMN(memory_line, U64, row.stage, "stage", "", "when the ledger was read", 1, &(STAGE_LIST(WORD))[1]),
     COLUMN(memory_line, F64, row.time_s, "time", "s", "since the start of the run", 8, NULL),
 };
 const int n_memory_columns = COUNT_OF(memory_column);
 
-const char RUN_HELP[] = "row number 0, 1, 2 ...: the key of /steps/run and /memory/run";
+const struct column timeline_column[] = {
+    COLUMN(timeline_line, F64, row.time_s, "time", "s", "since the beginning of the step", 8, NULL),
+    COLUMN(timeline_line, U64, row.phase, "phase", "", "of the step", 1, &(PHASE_LIST(WORD) " outside")[1]),
+};
+const int n_timeline_columns = COUNT_OF(timeline_column);
+
+const char RUN_HELP[] = "row number 0, 1, 2 ...: the key of /steps/run, /memory/run and /timeline/run";
 const char RUN_KEY_HELP[] = "row in /runs";
 const char BYTES_HELP[] = "device bytes in use, a column for each category";
 const char CATEGORY_HELP[] = "what device memory is used for: names the columns of bytes";

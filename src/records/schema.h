@@ -1,5 +1,5 @@
-/* schema.h - what a results file holds besides the columns of record_field[]: attributes, and the columns of /steps
- * and /memory.  store_*.c write it, format_doc.c describes it.  Free of HDF5. */
+/* schema.h - what a results file holds besides the columns of record_field[]: attributes, and the columns of /steps,
+ * /memory and /timeline.  store_*.c write it, format_doc.c describes it.  Free of HDF5. */
 #ifndef SCHEMA_H
 #define SCHEMA_H
 #include "journal.h"
@@ -14,12 +14,16 @@ struct column {
 };
 
 /* A run's rows in the other groups; also the key that they carry. */
-struct run_slice { uint64_t run, steps_start, steps_count, memory_start, memory_count; };
+struct run_slice {
+    uint64_t run, steps_start, steps_count, memory_start, memory_count, timeline_start, timeline_count;
+};
 struct step_line { uint64_t run; struct step_row row; };
 struct memory_line { uint64_t run; struct memory_row row; }; /* row.bytes: the 2-D column /memory/bytes */
 
-extern const struct column slice_column[], step_column[], memory_column[]; /* without run */
-extern const int n_slice_columns, n_step_columns, n_memory_columns;
+struct timeline_line { uint64_t run; struct trace_row row; };
+
+extern const struct column slice_column[], step_column[], memory_column[], timeline_column[]; /* without run */
+extern const int n_slice_columns, n_step_columns, n_memory_columns, n_timeline_columns;
 extern const char RUN_HELP[], RUN_KEY_HELP[], BYTES_HELP[], CATEGORY_HELP[];
 
 /* Root attributes besides SWEEP_TEXTS. */
@@ -27,9 +31,9 @@ extern const char RUN_HELP[], RUN_KEY_HELP[], BYTES_HELP[], CATEGORY_HELP[];
     X(format, "always \"" RESULTS_FORMAT "\"")                                  \
     X(Conventions, "of the attributes: CF")                                     \
     X(title, "what this is")                                                    \
-    X(command_line, "of the sweep")                                             \
     X(time_coverage_start, "ISO 8601, UTC: the sweep began")                    \
     X(time_coverage_end, "ISO 8601, UTC: the last run ended")
+/* command_line and environment are attributes; config_text, which may be longer than they can be, is a dataset. */
 #define ROOT_NUMBERS(X)                                                         \
     X(format_version, "of this description")                                    \
     X(mpi_size, "MPI ranks of the sweep")                                       \

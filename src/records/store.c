@@ -68,7 +68,7 @@ static size_t count_rows(const struct sweep_state *s)
 {
     size_t n = s->n_records;
     for (size_t i = 0; i < s->n_records; i++)
-        n += s->record[i].n_steps + s->record[i].n_memory;
+        n += s->record[i].n_steps + s->record[i].n_memory + s->record[i].n_timeline;
     return n;
 }
 

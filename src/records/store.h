@@ -8,8 +8,8 @@
 
 /* False: nothing changed on disk, `error` is one line (with errno's text).  Equal states give equal bytes. */
 bool store_publish(const char *h5_path, const struct sweep_state *, char *error, size_t error_bytes);
-/* Reads /runs, /steps, /memory of a published file back; columns it does not know are left out, missing ones keep
- * record_init's value. */
+/* Reads /runs, /steps, /memory, /timeline of a published file back; columns it does not know are left out, missing
+ * ones keep record_init's value. */
 bool store_read(const char *h5_path, struct sweep_state *, char *error, size_t error_bytes);
 const char *store_hdf5_version(void); /* of the library in use: "1.10.8" */
 #endif

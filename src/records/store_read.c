@@ -172,6 +172,7 @@ static void read_root(struct h5 *h, hid_t root, struct sweep_state *s)
     s->header.schema = record_schema();
     s->header.mpi_size = (uint64_t)read_number_attribute(h, root, "mpi_size");
     s->header.command_line = read_text_attribute(h, root, "command_line");
+    s->header.environment = read_text_attribute(h, root, "environment");
     s->header.config_text = read_config_text(h, root);
     s->ended = read_number_attribute(h, root, "runs_complete") == 1;
     s->crc32 = (uint32_t)read_number_attribute(h, root, "journal_crc32");
@@ -182,7 +183,8 @@ struct tables {
     struct run_slice *slice;
     struct step_line *step;
     struct memory_line *memory;
-    hsize_t n_steps, n_memory;
+    struct timeline_line *timeline;
+    hsize_t n_steps, n_memory, n_timeline;
 };
 
 static void read_runs(struct h5 *h, hid_t root, struct sweep_state *s, struct tables *t)
@@ -214,25 +216,27 @@ static void read_steps(struct h5 *h, hid_t root, struct tables *t)
     TRY(H5Gclose(group));
 }
 
-/* Columns of /memory/bytes find their kind by name; kinds that this program does not know are left out. */
-static void read_bytes(struct h5 *h, hid_t group, struct tables *t)
+/* Columns of `bytes` find their kind by name; kinds that this program does not know are left out.
+ * base: bytes[N_MEMORY_KINDS] of the first of n lines, `stride` bytes apart. */
+static void read_bytes(struct h5 *h, hid_t group, void *base, size_t n, size_t stride)
 {
     hsize_t n_categories = 0;
     TRY(H5Dclose(open_column(h, group, "category", H5T_STRING, 1, &n_categories)));
     if (n_categories > MOST_CATEGORIES)
-        h5_fail(h, "/memory/category has %llu entries", (unsigned long long)n_categories);
-    hsize_t dims[2] = {t->n_memory, n_categories};
+        h5_fail(h, "category has %llu entries", (unsigned long long)n_categories);
+    hsize_t dims[2] = {n, n_categories};
     const hid_t d = open_column(h, group, "bytes", H5T_INTEGER, 2, dims);
-    if (!h->failed && t->n_memory && n_categories) {
+    if (!h->failed && n && n_categories) {
         char (*category)[TEXT_BYTES] = memory_get(n_categories * sizeof *category);
-        uint64_t *bytes = memory_get(t->n_memory * n_categories * sizeof *bytes);
+        uint64_t *bytes = memory_get(n * n_categories * sizeof *bytes);
         const struct field f = {.kind = FIELD_TEXT, .name = "category"};
         read_column(h, group, &f, category, n_categories, sizeof *category);
         TRY(H5Dread(d, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes));
         for (size_t c = 0; c < n_categories; c++)
             for (int k = 0; k < N_MEMORY_KINDS; k++)
-                for (size_t i = 0; i < t->n_memory && !strcmp(category[c], memory_kind_name[k]); i++)
-                    t->memory[i].row.bytes[k] = bytes[i * n_categories + c];
+                for (size_t i = 0; i < n && !strcmp(category[c], memory_kind_name[k]); i++)
+                    memcpy((char *)base + i * stride + (size_t)k * sizeof *bytes, &bytes[i * n_categories + c],
+                           sizeof *bytes);
         free(bytes);
         free(category);
     }
@@ -247,10 +251,25 @@ static void read_memory(struct h5 *h, hid_t root, struct tables *t)
     t->memory = memory_get(t->n_memory * sizeof *t->memory);
     read_columns(h, group, memory_column, n_memory_columns, t->memory, t->n_memory, sizeof *t->memory);
     if (!h->failed)
-        read_bytes(h, group, t);
+        read_bytes(h, group, t->memory->row.bytes, t->n_memory, sizeof *t->memory);
     for (size_t i = 0; i < t->n_memory; i++)
         if (t->memory[i].row.stage >= N_STAGES)
             h5_fail(h, "/memory/stage holds %llu, which is no stage", (unsigned long long)t->memory[i].row.stage);
+    TRY(H5Gclose(group));
+}
+
+static void read_timeline(struct h5 *h, hid_t root, struct tables *t)
+{
+    const hid_t group = TRY(H5Gopen2(root, "timeline", H5P_DEFAULT));
+    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_timeline)));
+    t->n_timeline = h->failed ? 0 : t->n_timeline;
+    t->timeline = memory_get(t->n_timeline * sizeof *t->timeline);
+    read_columns(h, group, timeline_column, n_timeline_columns, t->timeline, t->n_timeline, sizeof *t->timeline);
+    if (!h->failed)
+        read_bytes(h, group, t->timeline->row.bytes, t->n_timeline, sizeof *t->timeline);
+    for (size_t i = 0; i < t->n_timeline && !h->failed; i++)
+        if (t->timeline[i].row.phase > N_PHASES)
+            h5_fail(h, "/timeline/phase holds %llu, which is no phase", (unsigned long long)t->timeline[i].row.phase);
     TRY(H5Gclose(group));
 }
 
@@ -264,12 +283,15 @@ static void hand_out_rows(struct h5 *h, struct sweep_state *s, const struct tabl
     for (size_t i = 0; i < s->n_records && !h->failed; i++) {
         const struct run_slice *slice = &t->slice[i];
         if (!within(slice->steps_start, slice->steps_count, t->n_steps) ||
-            !within(slice->memory_start, slice->memory_count, t->n_memory))
-            h5_fail(h, "run %zu claims rows that /steps or /memory does not have", i);
+            !within(slice->memory_start, slice->memory_count, t->n_memory) ||
+            !within(slice->timeline_start, slice->timeline_count, t->n_timeline))
+            h5_fail(h, "run %zu claims rows that /steps, /memory or /timeline does not have", i);
         for (uint64_t k = 0; k < slice->steps_count && !h->failed; k++)
             record_add_step(&s->record[i], &t->step[slice->steps_start + k].row);
         for (uint64_t k = 0; k < slice->memory_count && !h->failed; k++)
             record_add_memory(&s->record[i], &t->memory[slice->memory_start + k].row);
+        for (uint64_t k = 0; k < slice->timeline_count && !h->failed; k++)
+            record_add_timeline(&s->record[i], &t->timeline[slice->timeline_start + k].row);
     }
 }
 
@@ -286,10 +308,13 @@ static void read_everything(struct h5 *h, hid_t root, struct sweep_state *s)
     if (!h->failed)
         read_memory(h, root, &t);
     if (!h->failed)
+        read_timeline(h, root, &t);
+    if (!h->failed)
         hand_out_rows(h, s, &t);
     free(t.slice);
     free(t.step);
     free(t.memory);
+    free(t.timeline);
 }
 
 bool store_read(const char *h5_path, struct sweep_state *s, char *error, size_t error_bytes)
