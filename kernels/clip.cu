@@ -2,7 +2,7 @@
  *
  *   flat        min(1, R/(|g_b| + 1e-6))      Abadi et al. 2016; the 1e-6 as Opacus
  *   automatic   R/(|g_b| + 0.01)              Bu et al. 2023, AUTO-S
- *   per layer   min(1, R_p/(|g_bp| + 1e-6))
+ *   per layer   min(1, R_p/(|g_bp| + 1e-6))      R_p = share_p R
  * A gradient whose norm is not a finite number must not reach the sum: its coefficient is 0.  Cost: nothing. */
 #include "kmath.h"
 #include "kernels.h"
@@ -48,12 +48,19 @@ __global__ void clip_automatic(const float *__restrict__ sq, int stride_sq, floa
     }
 }
 
-__global__ void clip_per_layer(const float *__restrict__ sq, int stride_sq, float *__restrict__ coef, float max_norm_p,
-                               int tensors, int n)
+__global__ void clip_per_layer(const float *__restrict__ sq, int stride_sq, float *__restrict__ coef,
+                               const float *__restrict__ share, float max_norm, int tensors, int n)
 {
     ITEM_LOOP(b, n, tensors) {
         for (long p = 0; p < tensors; p++)
-            coef[p * stride_sq + b] = clip_min1(root(sq[p * stride_sq + b]), max_norm_p);
+            coef[p * stride_sq + b] = clip_min1(root(sq[p * stride_sq + b]), share[p] * max_norm);
+    }
+}
+
+__global__ void count_unclipped(const float *__restrict__ coef, int stride, float *__restrict__ count, int rows, int n)
+{
+    ITEM_LOOP(p, rows, n) {
+        for (long b = 0; b < n; b++) count[p] += coef[p * stride + b] == 1.0f ? 1.0f : 0.0f;
     }
 }
 
@@ -72,9 +79,14 @@ API int k_clip_automatic(kstream st, const float *sq, int stride_sq, float *coef
 {
     return LAUNCH(clip_automatic, ELT_GRID(n), ELT_BLOCK, st, sq, stride_sq, coef, norm, max_norm, tensors, n);
 }
-API int k_clip_per_layer(kstream st, const float *sq, int stride_sq, float *coef, float max_norm_p, int tensors, int n)
+API int k_clip_per_layer(kstream st, const float *sq, int stride_sq, float *coef, const float *share, float max_norm,
+                         int tensors, int n)
 {
-    return LAUNCH(clip_per_layer, ELT_GRID(n), ELT_BLOCK, st, sq, stride_sq, coef, max_norm_p, tensors, n);
+    return LAUNCH(clip_per_layer, ELT_GRID(n), ELT_BLOCK, st, sq, stride_sq, coef, share, max_norm, tensors, n);
+}
+API int k_count_unclipped(kstream st, const float *coef, int stride, float *count, int rows, int n)
+{
+    return LAUNCH(count_unclipped, ELT_GRID(rows), ELT_BLOCK, st, coef, stride, count, rows, n);
 }
 API int k_norm_total(kstream st, const float *sq, int stride_sq, float *norm, int tensors, int n)
 {

@@ -88,8 +88,11 @@ int k_clip_flat(kstream, const float *sq, int stride_sq, float *coef, float *nor
                             /* norm (n) = sqrt(sum_p sq);  coef (n) = min(1, R/(norm+1e-6));  not finite: 0 */
 int k_clip_automatic(kstream, const float *sq, int stride_sq, float *coef, float *norm, float max_norm, int tensors,
                      int n);                                              /* coef = R/(norm+0.01) */
-int k_clip_per_layer(kstream, const float *sq, int stride_sq, float *coef, float max_norm_p, int tensors, int n);
-                                           /* coef (tensors, stride_sq) = min(1, R_p/(norm_p+1e-6));  not finite: 0 */
+int k_clip_per_layer(kstream, const float *sq, int stride_sq, float *coef, const float *share, float max_norm,
+                     int tensors, int n);
+             /* coef (tensors, stride_sq) = min(1, share_p R/(norm_p+1e-6)), share (tensors);  not finite: 0 */
+int k_count_unclipped(kstream, const float *coef, int stride, float *count, int rows, int n);
+             /* count (rows) += how many of coef[p*stride + b], b < n, are 1 */
 int k_norm_total(kstream, const float *sq, int stride_sq, float *norm, int tensors, int n); /* norm as of clip_flat */
 
 /* ---- random numbers and noise: random.cu; Philox4x32-10, key = seed, counter = (element/4, stream, step, rank) --- */

@@ -319,14 +319,21 @@ static void per_layer_clipping_clips_each_tensor(void **state)
     (void)state;
     float *sq = squared_norms(), *coef = numbers(TENSORS * STRIDE, 0, 1), *norm = zeros(SAMPLES);
     float *before = copy(coef, TENSORS * STRIDE);
-    k_clip_per_layer(NULL, sq, STRIDE, coef, R, TENSORS, SAMPLES);
+    float *share = numbers(TENSORS, 0.5f, 0.4f), *count = numbers(TENSORS, 9, 3), *counted = copy(count, TENSORS);
+    k_clip_per_layer(NULL, sq, STRIDE, coef, share, R, TENSORS, SAMPLES);
+    k_count_unclipped(NULL, coef, STRIDE, counted, TENSORS, SAMPLES);
     k_norm_total(NULL, sq, STRIDE, norm, TENSORS, SAMPLES);
     for (int i = 0; i < TENSORS * STRIDE; i++) {
-        const double n = sqrt(sq[i]), want = isfinite(n) ? fmin(1, R / (n + 1e-6)) : 0;
+        const double n = sqrt(sq[i]), want = isfinite(n) ? fmin(1, share[i / STRIDE] * R / (n + 1e-6)) : 0;
         same_value("coef", i, coef[i], i % STRIDE < SAMPLES ? want : before[i]);
+        if (i % STRIDE < SAMPLES) count[i / STRIDE] += coef[i] == 1;
     }
     for (int b = 0; b < SAMPLES; b++) same_value("norm", b, norm[b], norm_of(sq, b));
-    k_clip_per_layer(NULL, sq, STRIDE, coef, R, TENSORS, 0);
+    same("unclipped", count, counted, TENSORS);
+    assert_true(count[0] > 1);
+    k_clip_per_layer(NULL, sq, STRIDE, coef, share, R, TENSORS, 0);
+    k_count_unclipped(NULL, coef, STRIDE, counted, TENSORS, 0);
+    same("none", count, counted, TENSORS);
     k_norm_total(NULL, sq, STRIDE, norm, TENSORS, 0);
 }
 

@@ -383,6 +383,7 @@ static void parameters_fill_the_flat_vector_without_gaps(void **state)
             }
             assert_int_equal(m->n_params, next);
             assert_int_equal(model_shape_params(&shape), next);
+            assert_int_equal(model_shape_tensors(&shape), m->n_tensors);
             model_free(m);
             ledger_close();
         }

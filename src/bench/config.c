@@ -9,6 +9,7 @@
 #include "choices.h"
 #include "rig.h"
 
+#include <math.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,9 @@ static const struct {
     {"dropout", {0, 0.99}},
     {"ranks_per_run", {1, 1}},
     {"max_grad_norm", {1e-30, 1e30}},
+    {"clip_quantile", {0, 1}},
+    {"clip_learning_rate", {0, 10}},
+    {"clip_count_noise", {0, 1e9}},
     {"noise_multiplier", {0, 1e6}},
     {"wait_steps", {0, 1000000}},
     {"warmup_steps", {0, 1000000}},
@@ -242,6 +246,31 @@ static bool resolve_clipping(struct config *config, char *error, size_t bytes)
     return true;
 }
 
+static int threshold_counts(const struct config *config)
+{
+    struct model_shape shape;
+    config_model_shape(config, &shape);
+    return strcmp(config->clipping, clipping_name[CLIPPING_PER_LAYER]) == 0 ? model_shape_tensors(&shape) : 1;
+}
+
+static bool resolve_adaptive(struct config *config, char *error, size_t bytes)
+{
+    const int counts = threshold_counts(config);
+    const double z = config->noise_multiplier;
+    if (config->clip_quantile == 0.0)
+        return true;
+    if (strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 && counts == 1)
+        REFUSE("--clip-quantile: %s clipping has no threshold to stay below; choose --clipping flat or per_layer",
+               config->clipping);
+    if (config->clip_count_noise == 0.0)
+        config->clip_count_noise = adaptive_usual_count_noise(z, counts, (double)config->batch_size);
+    const struct adaptive adaptive = {config->clip_quantile, config->clip_learning_rate, config->clip_count_noise};
+    if (!isfinite(adaptive_sum_multiplier(&adaptive, z, counts)))
+        REFUSE("--clip-count-noise %g: counts alone spend more than --noise-multiplier %g says; choose more than %g",
+               config->clip_count_noise, z, z * sqrt(counts) / 2);
+    return true;
+}
+
 static bool resolve_batch(struct config *config, char *error, size_t bytes)
 {
     unsigned long long B = config->batch_size, T = config->seq_len, physical = config->physical_batch_size;
@@ -275,7 +304,8 @@ static bool resolve_trainer(struct config *config, char *error, size_t bytes)
 bool config_resolve(struct config *config, char *error, size_t error_bytes)
 {
     return resolve_model(config, error, error_bytes) && resolve_clipping(config, error, error_bytes) &&
-           resolve_batch(config, error, error_bytes) && resolve_trainer(config, error, error_bytes);
+           resolve_adaptive(config, error, error_bytes) && resolve_batch(config, error, error_bytes) &&
+           resolve_trainer(config, error, error_bytes);
 }
 
 void config_sha256(const struct config *config, char hex[65])

@@ -35,6 +35,9 @@
     F(TEXT, clipping, "", "", "how one sample's gradient is bounded (left out: flat, and none for standard)")          \
     F(TEXT, norm_mode, "instantiate", "", "how fastclip forms the norm of a linear layer's gradient")                  \
     F(F64, max_grad_norm, 1.0, "1", "clipping threshold R")                                                            \
+    F(F64, clip_quantile, 0.0, "1", "share of samples not to be clipped, which R then follows (0: R is fixed)")        \
+    F(F64, clip_learning_rate, 0.2, "1", "of R, where it follows a quantile")                                          \
+    F(F64, clip_count_noise, 0.0, "1", "noise on the count of unclipped samples (0: little for the accountant)")       \
     F(F64, noise_multiplier, 1.0, "1", "noise standard deviation over R")                                              \
     F(TEXT, noise_placement, "sum", "", "where a group adds its noise")                                                \
     F(TEXT, data, "random", "", "'random', 'random:RECORDS', a text FILE.txt or a token shard FILE.bin")               \

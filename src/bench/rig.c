@@ -22,6 +22,7 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
         .physical_batch_size = (int)c->physical_batch_size,
         .max_grad_norm = c->max_grad_norm,
         .noise_multiplier = c->noise_multiplier,
+        .adaptive = {c->clip_quantile, c->clip_learning_rate, c->clip_count_noise},
         .expected_batch_size = (double)c->batch_size,
         .optimizer = {(enum optimizer_kind)index_of(c->optimizer, optimizer_name, N_OPTIMIZERS), c->learning_rate,
             c->momentum, c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay},

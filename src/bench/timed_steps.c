@@ -89,6 +89,7 @@ static void time_step(struct rig *r, const struct source *source, struct step_ro
     struct batch batch;
     timer_reset();
     const double wall = clock_wall_s(), cpu = clock_cpu_s();
+    row->max_grad_norm = r->trainer->ops->is_private ? r->trainer->config.max_grad_norm : NAN;
     PHASE(DATA) batch = draw(source, r->buffer, row);
     trainer_step(r->trainer, &batch);
     device_sync();

@@ -126,12 +126,14 @@ static void verify_gradient(struct trainer *t, const struct batch *x, struct ver
 
 /* ---- 2. whole steps --------------------------------------------------------------------------------------------- */
 
-/* got: figures of the gradient that the optimizer got;  sum: of the clipped sum;  noise: of z */
-struct step_figures { struct figures got, sum, noise; };
+/* got: figures of the gradient that the optimizer got;  sum: of the clipped sum;  noise: of z.  got should be
+ * (sum + std z)/divisor. */
+struct step_figures { struct figures got, sum, noise; double std, divisor; };
 
 static struct step_figures step_figures_create(int n_tensors)
 {
-    return (struct step_figures){figures_create(n_tensors), figures_create(n_tensors), figures_create(n_tensors)};
+    return (struct step_figures){.got = figures_create(n_tensors), .sum = figures_create(n_tensors),
+        .noise = figures_create(n_tensors)};
 }
 
 static void step_figures_free(struct step_figures *f)
@@ -141,10 +143,10 @@ static void step_figures_free(struct step_figures *f)
     figures_free(&f->got);
 }
 
-static void compare_step(const struct trainer *t, const struct step_figures *f, double divisor, struct verification *v)
+static void compare_step(const struct trainer *t, const struct step_figures *f, struct verification *v)
 {
     const struct model *m = t->model;
-    const double std = trainer_stated_noise_std(t), floor = SMALL_SHARE * figures_total(f->sum.norm, m->n_tensors);
+    const double std = f->std, divisor = f->divisor, floor = SMALL_SHARE * figures_total(f->sum.norm, m->n_tensors);
     for (int p = 0; p < m->n_tensors; p++) {
         double expected[N_SIGNS];
         for (int k = 0, i = p * N_SIGNS; k < N_SIGNS; k++, i++)
@@ -160,31 +162,31 @@ static void compare_step(const struct trainer *t, const struct step_figures *f, 
 }
 
 /* Step number `step`, from optimizer state 0: after it the optimizer's first moment is the gradient it got, but for a
- * factor.  Returns that factor's inverse. */
-static double verify_step(struct trainer *t, const struct batch *x, uint32_t step, struct step_figures *f,
-                          struct verification *v)
+ * factor, which becomes part of the divisor. */
+static void verify_step(struct trainer *t, const struct batch *x, uint32_t step, struct step_figures *f,
+                        struct verification *v)
 {
     const struct model *m = t->model;
-    const double divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
+    f->std = trainer_stated_noise_std(t);
+    f->divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
     trainer_clipped_sum(t, x, NULL, NULL);
     figures_of(&f->sum, m, t->sum, t->config.seed);
     figures_of_noise(&f->noise, m, noise_stream(t->config.seed, step), t->config.seed);
     trainer_step(t, x);
     figures_of(&f->got, m, t->optimizer.m, t->config.seed);
     optimizer_reset(&t->optimizer);
-    compare_step(t, f, divisor, v);
-    return divisor;
+    compare_step(t, f, v);
 }
 
 /* ---- 3. the noise -------------------------------------------------------------------------------------------- */
 
-static void check_noise_variance(const struct trainer *t, const struct figures *got, double divisor,
-                                 struct verification *v)
+/* f: of a step without samples */
+static void check_noise_variance(const struct trainer *t, const struct step_figures *f, struct verification *v)
 {
-    const double std = trainer_stated_noise_std(t) / divisor, n = (double)t->model->n_params;
+    const double std = f->std / f->divisor, n = (double)t->model->n_params;
     if (std == 0.0)
         return;
-    const double norm = figures_total(got->norm, t->model->n_tensors);
+    const double norm = figures_total(f->got.norm, t->model->n_tensors);
     v->noise_variance_ratio = norm * norm / n / (std * std);
     const double allowed = v->noise_variance_allowed = NOISE_QUANTILE * sqrt(2.0 / n);
     if (!(fabs(v->noise_variance_ratio - 1.0) <= allowed))
@@ -202,8 +204,8 @@ void verify_trainer(struct trainer *t, const struct batch *x, struct verificatio
     trainer_reset(t);
     verify_gradient(t, x, v);
     verify_step(t, x, 0, &f, v);
-    const double divisor = verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
-    check_noise_variance(t, &f.got, divisor, v);
+    verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
+    check_noise_variance(t, &f, v);
     trainer_reset(t);
     t->optimizer.config.learning_rate = learning_rate;
     step_figures_free(&f);

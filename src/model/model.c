@@ -109,6 +109,12 @@ long model_shape_params(const struct model_shape *s)
     return V * D + M * D + L * block + 2 * D + (arch_of(s->arch)->tied_head ? 0 : V * D);
 }
 
+int model_shape_tensors(const struct model_shape *s)
+{
+    const int block = 2 * LAYERS_PER_BLOCK, around = 4; /* weight and bias; wte, wpe, ln_f */
+    return s->layers * block + around + (arch_of(s->arch)->tied_head ? 0 : 1);
+}
+
 struct model *model_create(const struct model_shape *shape)
 {
     struct model *m = calloc(1, sizeof *m);

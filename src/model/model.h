@@ -33,6 +33,7 @@ const struct model_size *model_size_at(int i);  /* i = 0, 1, ...; NULL after the
 /* Why the shape is impossible, in one line, or NULL. */
 const char *model_shape_error(const struct model_shape *);
 long model_shape_params(const struct model_shape *);
+int model_shape_tensors(const struct model_shape *);   /* parameter tensors; a tied one once */
 
 struct batch {
     int n, T;                    /* samples (0 is legal), tokens of each */

@@ -17,10 +17,10 @@ void clip_coefficients(const struct clip *c, const float *sq, float *norm, float
         KERNEL(clip_automatic, sq, c->stride_sq, coef, norm, R, c->tensors, n);
 }
 
-void clip_layer_coefficients(const struct clip *c, const float *sq, float *coef, int n_tensors, int n)
+void clip_layer_coefficients(const struct clip *c, const float *sq, float *coef, int first, int n_tensors, int n)
 {
     CHECK(c->clipping == CLIPPING_PER_LAYER);
-    KERNEL(clip_per_layer, sq, c->stride_sq, coef, (float)(c->max_grad_norm / sqrt(c->tensors)), n_tensors, n);
+    KERNEL(clip_per_layer, sq, c->stride_sq, coef, c->share + first, (float)c->max_grad_norm, n_tensors, n);
 }
 
 void clip_norms(const struct clip *c, const float *sq, float *norm, int n)

@@ -4,7 +4,7 @@
  *   flat         coef_b  = min(1, R/(n_b + 1e-6))             Abadi et al. 2016, Algorithm 1
  *   automatic    coef_b  = R/(n_b + 0.01)                     Bu et al. 2023, AUTO-S
  *   per_layer    coef_bp = min(1, R_p/(n_bp + 1e-6))          each parameter tensor p by itself (McMahan et al. 2018),
- *                R_p = R/sqrt(number of tensors)
+ *                R_p = R/sqrt(number of tensors); adaptive.h moves R and R_p in other directions
  *
  * The sensitivity of the sum to one sample is R in all three.  A norm that is not finite gives coefficient 0, and a
  * sample (per layer: a tensor of it) of coefficient 0 is left out of the sum whatever it holds. */
@@ -14,12 +14,17 @@ enum clipping { CLIPPING_NONE, CLIPPING_FLAT, CLIPPING_AUTOMATIC, CLIPPING_PER_L
 extern const char *const clipping_name[N_CLIPPINGS];
 
 /* What coefficients are computed from: sq[p*stride_sq + b], squared norms of `tensors` tensors. */
-struct clip { enum clipping clipping; double max_grad_norm; int tensors, stride_sq; };
+struct clip {
+    enum clipping clipping;
+    double max_grad_norm;
+    const float *share;      /* per_layer: (tensors) on the device, R_p = share_p R with sum share_p^2 = 1 */
+    int tensors, stride_sq;
+};
 
 /* flat, automatic: norm (n) over all tensors and coef (n) */
 void clip_coefficients(const struct clip *, const float *sq, float *norm, float *coef, int n);
-/* per_layer: coef[p*stride_sq + b] of n_tensors tensors whose squared norms begin at sq */
-void clip_layer_coefficients(const struct clip *, const float *sq, float *coef, int n_tensors, int n);
+/* per_layer: coef[p*stride_sq + b] of the n_tensors tensors from `first` on, whose squared norms begin at sq */
+void clip_layer_coefficients(const struct clip *, const float *sq, float *coef, int first, int n_tensors, int n);
 /* norm (n) over all tensors */
 void clip_norms(const struct clip *, const float *sq, float *norm, int n);
 

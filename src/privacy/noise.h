@@ -4,6 +4,8 @@
 #include "../../kernels/kernels.h"
 
 struct philox_stream noise_stream(uint64_t seed, uint32_t step);
+struct philox_stream count_noise_stream(uint64_t seed, uint32_t step); /* of adaptive clipping's counts */
+double noise_number(struct philox_stream, long i); /* the i-th normal of a stream for a few numbers of the host */
 /* sum (P) += std z */
 void noise_add(float *sum, long P, double std, struct philox_stream);
 #endif

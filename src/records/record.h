@@ -93,6 +93,7 @@ struct step_row {          /* one optimizer step, warm-up included */
     uint64_t batch_size, dropped, left_out; /* samples; drawn beyond --max-batch-size; whose gradient is not finite */
     double time_s, step_time_s, cpu_time_s; /* end since start of the run, duration, CPU time */
     double loss, grad_norm, clip_fraction;  /* means over the samples; grad_norm before clipping, of the finite ones */
+    double max_grad_norm;                   /* R of the step */
     double flops;                           /* of matrix products */
     PHASE_LIST(PHASE_MEMBER)                /* seconds in each phase */
 };

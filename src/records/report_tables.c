@@ -82,6 +82,7 @@ static bool is_timed(const struct record *r)
 static const struct record *find_standard(const struct sweep_state *s, const struct record *r)
 {
     static const char *const ignored[] = {"trainer", "clipping", "physical_batch_size", "max_grad_norm",
+                                          "clip_quantile", "clip_learning_rate", "clip_count_noise",
                                           "noise_multiplier", "noise_placement", "memory_limit", NULL};
     const struct record *unsplit = NULL;
     for (size_t i = 0; i < s->n_records; i++) {

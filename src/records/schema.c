@@ -28,6 +28,7 @@ const struct column step_column[] = {
     STEP(F64, loss, "loss", "1", "mean over the samples of the step"),
     STEP(F64, grad_norm, "grad_norm", "1", "norm of a sample's gradient before clipping, mean over the finite ones"),
     STEP(F64, clip_fraction, "clip_fraction", "1", "share of coefficients below 1"),
+    STEP(F64, max_grad_norm, "max_grad_norm", "1", "clipping threshold R of the step; per layer: of all tensors"),
     STEP(U64, tokens, "tokens", "1", "valid input tokens"),
     STEP(U64, batch_size, "batch_size", "1", "samples"),
     STEP(U64, dropped, "dropped", "1", "records drawn beyond max_batch_size and not used"),

@@ -61,11 +61,12 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     if (!t || !stored)
         die(EXIT_ENVIRONMENT, "out of host memory");
     *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored,
-        .divisor = config->expected_batch_size};
-    t->noise_std = trainer_stated_noise_std(t);
+        .noise_factor = 1.0, .divisor = config->expected_batch_size};
     if (ops->spoil)
         ops->spoil(t);
     const long B = config->batch_size;
+    const bool per_layer = config->clipping == CLIPPING_PER_LAYER;
+    const int thresholds = per_layer ? model->n_tensors : 1;
     if (!(t->sum = floats(MEMORY_GRADIENTS, "sum of gradients", model->n_params)) ||
         !optimizer_create(&t->optimizer, &config->optimizer, model->n_params) ||
         !(t->sq = floats(MEMORY_PER_SAMPLE_GRADIENTS, "squared norms",
@@ -73,7 +74,8 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
         !(t->norm = floats(MEMORY_PER_SAMPLE_GRADIENTS, "norms", B)) ||
         !(t->coef = floats(MEMORY_PER_SAMPLE_GRADIENTS, "clipping coefficients", B)) ||
         !(t->loss = floats(MEMORY_PER_SAMPLE_GRADIENTS, "losses", B)) ||
-        (config->clipping == CLIPPING_PER_LAYER &&
+        !thresholds_create(&t->thresholds, &config->adaptive, config->max_grad_norm, thresholds) ||
+        (per_layer &&
          !(t->layer_coef = floats(MEMORY_PER_SAMPLE_GRADIENTS, "clipping coefficients of tensors",
                                   (long)model->n_tensors * config->physical_batch_size)))) {
         trainer_free(t);
@@ -88,6 +90,7 @@ void trainer_free(struct trainer *t)
     if (!t)
         return;
     ledger_free(t->layer_coef);
+    thresholds_free(&t->thresholds);
     ledger_free(t->loss);
     ledger_free(t->coef);
     ledger_free(t->norm);
@@ -98,9 +101,17 @@ void trainer_free(struct trainer *t)
     free(t);
 }
 
+static bool is_adaptive(const struct trainer *t)
+{
+    return t->config.adaptive.quantile > 0.0;
+}
+
 void trainer_reset(struct trainer *t)
 {
     optimizer_reset(&t->optimizer);
+    thresholds_reset(&t->thresholds);
+    if (is_adaptive(t))
+        t->config.max_grad_norm = t->thresholds.initial;
     t->step = 0;
 }
 
@@ -108,7 +119,8 @@ double trainer_stated_noise_std(const struct trainer *t)
 {
     if (!t->ops->is_private)
         return 0.0;
-    return t->config.noise_multiplier * clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
+    return adaptive_sum_multiplier(&t->config.adaptive, t->config.noise_multiplier, t->thresholds.counts) *
+           clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
 }
 
 /* ---- the step ------------------------------------------------------------------------------------------------ */
@@ -130,12 +142,19 @@ static int physical_size(const struct trainer *t, int left)
     return left ? size : 0;
 }
 
+static void count_unclipped(struct trainer *t, const struct batch *physical)
+{
+    const float *coef = t->layer_coef ? t->layer_coef : t->coef + physical->first;
+    thresholds_count(&t->thresholds, coef, t->config.physical_batch_size, physical->n);
+}
+
 void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook *hook, void *ctx)
 {
     const int most = t->config.physical_batch_size;
     ledger_start(PROGRAM_STEP);
     trainer_set_dropout(t);
     PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
+    PHASE(CLIP) thresholds_begin(&t->thresholds);
     const size_t mark = ledger_mark();
     int b = 0;
     do { /* an empty batch is one physical batch of no samples */
@@ -143,6 +162,7 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
         const struct batch physical = batch_slice(x, b, physical_size(t, x->n - b));
         PHASE(NORM) KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
         t->ops->clipped_grad(t, &physical);
+        PHASE(CLIP) count_unclipped(t, &physical);
         if (hook)
             hook(t, &physical, ctx);
         b += physical.n;
@@ -159,12 +179,21 @@ void trainer_rehearse_sizes(struct trainer *t, const struct batch *x)
     }
 }
 
+static void move_thresholds(struct trainer *t, int n)
+{
+    t->config.max_grad_norm = thresholds_move(&t->thresholds, n, t->config.expected_batch_size,
+        count_noise_stream(t->config.seed, t->step));
+}
+
 void trainer_step(struct trainer *t, const struct batch *x)
 {
     const long P = t->model->n_params;
     trainer_clipped_sum(t, x, NULL, NULL);
-    PHASE(NOISE) noise_add(t->sum, P, t->noise_std, noise_stream(t->config.seed, t->step));
+    const double noise_std = t->noise_factor * trainer_stated_noise_std(t);
+    PHASE(NOISE) noise_add(t->sum, P, noise_std, noise_stream(t->config.seed, t->step));
     PHASE(UPDATE) optimizer_update(&t->optimizer, t->model->params, t->sum, 1.0 / t->divisor);
+    if (is_adaptive(t))
+        PHASE(CLIP) move_thresholds(t, x->n);
     t->step++;
 }
 
@@ -212,7 +241,8 @@ void trainer_norm_pass(struct trainer *t, const struct batch *x, grad_hook *hook
 
 static struct clip clip_of(const struct trainer *t)
 {
-    return (struct clip){t->config.clipping, t->config.max_grad_norm, t->model->n_tensors, (int)sq_stride(t)};
+    return (struct clip){t->config.clipping, t->config.max_grad_norm, t->thresholds.share, t->model->n_tensors,
+        (int)sq_stride(t)};
 }
 
 void trainer_coefficients(struct trainer *t, const struct batch *x, struct span s)
@@ -222,7 +252,7 @@ void trainer_coefficients(struct trainer *t, const struct batch *x, struct span 
     float *norm = t->norm + x->first + s.b0;
     if (t->layer_coef) {
         clip_norms(&clip, sq, norm, s.n);
-        clip_layer_coefficients(&clip, sq, t->layer_coef + s.b0, clip.tensors, s.n);
+        clip_layer_coefficients(&clip, sq, t->layer_coef + s.b0, 0, clip.tensors, s.n);
     } else {
         clip_coefficients(&clip, sq, norm, t->coef + x->first + s.b0, s.n);
     }
@@ -263,7 +293,8 @@ static void clip_layer(struct layer_clip *c, const struct layer *l, struct span 
     struct trainer *t = c->t;
     const struct clip clip = clip_of(t);
     const long at = l->first_tensor * sq_stride(t) + s.b0;
-    PHASE(CLIP) clip_layer_coefficients(&clip, t->sq + at, t->layer_coef + at, l->n_tensors, s.n);
+    PHASE(CLIP) clip_layer_coefficients(&clip, t->sq + at, t->layer_coef + at, l->first_tensor,
+        l->n_tensors, s.n);
 }
 
 static void clip_and_add(struct layer *l, struct span s, void *ctx)

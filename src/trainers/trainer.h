@@ -6,6 +6,7 @@
 #include "../model/model.h"
 #include "../privacy/clip.h"
 #include "optimizer.h"
+#include "thresholds.h"
 
 #include <stdint.h>
 
@@ -13,8 +14,9 @@ struct trainer_config {
     enum clipping clipping;
     int batch_size;                  /* samples of one step (the logical batch), at most */
     int physical_batch_size;         /* samples that are in memory at once */
-    double max_grad_norm;            /* R */
-    double noise_multiplier;         /* noise std = noise_multiplier * sensitivity */
+    double max_grad_norm;            /* R; adaptive: of the coming step */
+    double noise_multiplier;         /* of the mechanism; noise std = noise_multiplier * sensitivity if not adaptive */
+    struct adaptive adaptive;
     double expected_batch_size;      /* the public constant that the noisy sum is divided by */
     enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
     struct optimizer_config optimizer;
@@ -31,7 +33,7 @@ struct trainer_ops {
     bool is_control;                 /* deliberately wrong, must be found INVALID */
     /* sum (P) += sum_b coef[b] g_b over one physical batch x.  Fills sq, and loss, norm, coef at x->first. */
     void (*clipped_grad)(struct trainer *, const struct batch *x);
-    void (*spoil)(struct trainer *); /* controls: changes noise_std or divisor after create; NULL: none */
+    void (*spoil)(struct trainer *); /* controls: changes noise_factor or divisor after create; NULL: none */
     /* controls: why their mistake would not show in a configuration, with the remedy; NULL if it would */
     const char *(*hidden_by)(const struct model_shape *, const struct trainer_config *);
 };
@@ -44,9 +46,10 @@ struct trainer {
     struct optimizer optimizer;
     float *sq;                       /* (tensors, physical batch size): squared norms of per-sample gradients */
     float *norm, *coef, *loss;       /* (batch size), indexed by place in the logical batch; coef: not per_layer */
+    struct thresholds thresholds;
     float *layer_coef;               /* (tensors, physical batch size): per_layer clipping only */
     float **stored;                  /* (layers), host: for trainers that keep something for each layer in a step */
-    double noise_std, divisor;       /* what the step really uses */
+    double noise_factor, divisor;    /* what the step really uses: noise_factor times the stated standard deviation */
     uint32_t step;                   /* counts updates; keys the noise */
 };
 
@@ -59,7 +62,7 @@ const char *trainer_refusal(const struct trainer_ops *, const struct model_shape
 /* NULL: out of memory, see ledger_message() */
 struct trainer *trainer_create(const struct trainer_ops *, struct model *, const struct trainer_config *);
 void trainer_free(struct trainer *);
-void trainer_reset(struct trainer *);                     /* optimizer state 0, step 0 */
+void trainer_reset(struct trainer *);                     /* optimizer state 0, step 0, first thresholds */
 
 void trainer_set_dropout(struct trainer *);               /* the model's masks are those of the coming step */
 
@@ -73,7 +76,8 @@ void trainer_step(struct trainer *, const struct batch *); /* sum over batch and
 /* Rehearses a step for every size that a physical batch can have when batches vary in size; x: a physical batch. */
 void trainer_rehearse_sizes(struct trainer *, const struct batch *x);
 
-double trainer_stated_noise_std(const struct trainer *);  /* as the mechanism states it: noise_multiplier * R */
+/* As the mechanism states it: the sum's noise multiplier (adaptive.h) times the sensitivity R of the coming step. */
+double trainer_stated_noise_std(const struct trainer *);
 
 /* ---- for trainer files --------------------------------------------------------------------------------------- */
 

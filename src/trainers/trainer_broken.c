@@ -129,7 +129,7 @@ const struct trainer_ops trainer_broken_divisor = {
 
 static void halve_noise_variance(struct trainer *t)
 {
-    t->noise_std /= sqrt(2.0);
+    t->noise_factor /= sqrt(2.0);
 }
 
 static const char *hidden_by_no_noise(const struct model_shape *shape, const struct trainer_config *config)

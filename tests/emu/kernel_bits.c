@@ -152,10 +152,11 @@ static void loss(void)
 static void clipping(void)
 {
     enum { tensors = 5, n = 9, stride = 11, size = tensors * stride };
-    float *sq = numbers(size, 1, 1), *coef = some(size), *norm = some(n);
+    float *sq = numbers(size, 1, 1), *coef = some(size), *norm = some(n), *share = numbers(tensors, 1, 0.5f);
     SAME(clip_flat, coef, size, sq, stride, coef, norm, 1.5f, tensors, n);
     SAME(clip_automatic, coef, size, sq, stride, coef, norm, 1.5f, tensors, n);
-    SAME(clip_per_layer, coef, size, sq, stride, coef, 1.5f, tensors, n);
+    SAME(clip_per_layer, coef, size, sq, stride, coef, share, 1.5f, tensors, n);
+    SAME(count_unclipped, share, tensors, coef, stride, share, tensors, n);
     SAME(norm_total, norm, n, sq, stride, norm, tensors, n);
 }
 

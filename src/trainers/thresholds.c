@@ -1,0 +1,82 @@
+#include "thresholds.h"
+
+#include "../../mpi/group.h"
+#include "../base/check.h"
+#include "../device/device.h"
+#include "../device/ledger.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+bool thresholds_create(struct thresholds *t, const struct adaptive *adaptive, double max_grad_norm, int counts)
+{
+    const size_t n = (size_t)counts;
+    *t = (struct thresholds){.adaptive = *adaptive, .counts = counts, .initial = max_grad_norm,
+        .each = calloc(n, sizeof *t->each), .host = calloc(n, sizeof *t->host)};
+    if (!t->each || !t->host)
+        die(EXIT_ENVIRONMENT, "out of host memory");
+    t->share = ledger_alloc(MEMORY_PER_SAMPLE_GRADIENTS, "shares of the threshold", n * sizeof(float));
+    t->unclipped = ledger_alloc(MEMORY_PER_SAMPLE_GRADIENTS, "counts of unclipped samples", n * sizeof(float));
+    return t->share && t->unclipped;
+}
+
+void thresholds_free(struct thresholds *t)
+{
+    ledger_free(t->unclipped);
+    ledger_free(t->share);
+    free(t->host);
+    free(t->each);
+}
+
+static double total(const struct thresholds *t)
+{
+    double sq = 0.0;
+    for (int p = 0; p < t->counts; p++)
+        sq += t->each[p] * t->each[p];
+    return sqrt(sq);
+}
+
+static void send_shares(struct thresholds *t)
+{
+    const double R = total(t);
+    for (int p = 0; p < t->counts; p++)
+        t->host[p] = (float)(t->each[p] / R);
+    device_copy_in(t->share, t->host, (size_t)t->counts * sizeof *t->host);
+}
+
+void thresholds_reset(struct thresholds *t)
+{
+    for (int p = 0; p < t->counts; p++)
+        t->each[p] = t->initial / sqrt(t->counts);
+    send_shares(t);
+}
+
+void thresholds_begin(struct thresholds *t)
+{
+    if (t->adaptive.quantile > 0.0)
+        KERNEL(fill, t->unclipped, 0.0f, t->counts);
+}
+
+void thresholds_count(struct thresholds *t, const float *coef, int stride, int n)
+{
+    if (t->adaptive.quantile > 0.0)
+        KERNEL(count_unclipped, coef, stride, t->unclipped, t->counts, n);
+}
+
+double thresholds_move(struct thresholds *t, int n, double expected_batch_size, struct philox_stream noise)
+{
+    if (ledger_is_dry() || ledger_is_rehearsing())
+        return t->initial;
+    const int last = t->counts;
+    double *unclipped = calloc((size_t)last + 1, sizeof *unclipped); /* and n, for the sum over the group */
+    CHECK(unclipped);
+    device_copy_out(t->host, t->unclipped, (size_t)t->counts * sizeof *t->host);
+    for (int p = 0; p < t->counts; p++)
+        unclipped[p] = t->host[p];
+    unclipped[last] = n;
+    group_sum_host(unclipped, t->counts + 1);
+    adaptive_move(&t->adaptive, t->each, unclipped, t->counts, unclipped[last], expected_batch_size, noise);
+    free(unclipped);
+    send_shares(t);
+    return total(t);
+}

@@ -1,0 +1,128 @@
+/* test_trainer_steps.c - whole steps: noise, update, thresholds, repeatability. */
+#include "../src/privacy/noise.h"
+#include "trainer_rig.h"
+
+/* The weights after the first step from w, in double; g: what the optimizer gets. */
+static double stepped(const struct optimizer_config *c, double w, double g)
+{
+    switch (c->kind) {
+    case OPTIMIZER_SGD: return w - c->learning_rate * g;
+    case OPTIMIZER_ADAMW: return w - c->learning_rate * (g / (fabs(g) + c->eps) + c->weight_decay * w);
+    default: fail_msg("what is optimizer %d?", c->kind); return NAN;
+    }
+}
+
+/* Each trainer with each optimizer. */
+static enum optimizer_kind optimizer_of(struct pairing p)
+{
+    return (enum optimizer_kind)((p.clipping + p.arch) % N_OPTIMIZERS);
+}
+
+/* sum += std z, w -= optimizer(sum / expected batch size), whatever the size of the batch */
+static void first_step(struct pairing p)
+{
+    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {MOST, 8, 1, CONTIGUOUS, BROADCAST},
+        .physical = 2, .noise_multiplier = 0.5, .optimizer = optimizer_of(p)};
+    struct rig *r = rig_open(&wish);
+    const long P = r->m->n_params;
+    const double std = p.ops->is_private ? 0.5 : 0, divisor = r->t->config.expected_batch_size;
+    assert_true(trainer_stated_noise_std(r->t) == std);
+    trainer_clipped_sum(r->t, &r->x, NULL, NULL);
+    float *noisy = send(fetch(r->t->sum, P), P);
+    noise_add(noisy, P, std, noise_stream(r->t->config.seed, 0));
+    const float *w = fetch(r->m->params, P);
+    trainer_step(r->t, &r->x);
+    const float *sum = fetch(r->t->sum, P), *got = fetch(r->m->params, P);
+    same(who, sum, fetch(noisy, P), P);
+    for (long i = 0; i < P; i++) {
+        const double want = stepped(&r->t->config.optimizer, w[i], sum[i] / divisor);
+        near(who, i, got[i], want, 20 * U * (fabs(w[i]) + fabs(want - w[i])));
+    }
+    assert_int_equal(r->t->step, 1);
+    rig_close();
+}
+
+static void a_step_adds_noise_and_divides_by_the_expected_batch_size(void **state)
+{
+    (void)state;
+    for_each_pairing(first_step);
+}
+
+/* Thresholds after a step are those of adaptive_move with the samples that the definitions leave unclipped. */
+static void adaptive_step(struct pairing p)
+{
+    const bool per_layer = p.clipping == CLIPPING_PER_LAYER;
+    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {5, 8, 1, CONTIGUOUS, BROADCAST},
+        .physical = 2, .noise_multiplier = 0.5, .adaptive = {0.4, 0.3, 7.0}};
+    struct rig *r = rig_open(&wish);
+    struct thresholds *got = &r->t->thresholds;
+    rig_find_truth(r);
+    r->t->thresholds.initial = threshold(&r->truth, SOME_CLIPPED);
+    trainer_reset(r->t);
+    double *each = array((size_t)got->counts, sizeof *each), *unclipped = array((size_t)got->counts, sizeof *unclipped);
+    memcpy(each, got->each, (size_t)got->counts * sizeof *each);
+    const double R = r->t->config.max_grad_norm, counts = per_layer ? r->m->n_tensors : 1;
+    near(who, 0, trainer_stated_noise_std(r->t), R / sqrt(1 / (0.5 * 0.5) - counts / (14.0 * 14.0)), 1e-12 * R);
+    for (int b = 0; b < r->x.n; b++)
+        for (int i = 0; i < got->counts; i++) unclipped[i] += coefficient(p.clipping, R, &r->truth, b, i) == 1;
+    trainer_step(r->t, &r->x);
+    adaptive_move(&wish.adaptive, each, unclipped, got->counts, r->x.n, r->t->config.expected_batch_size,
+        count_noise_stream(r->t->config.seed, 0));
+    const float *share = fetch(got->share, got->counts);
+    for (int i = 0; i < got->counts; i++) {
+        near(who, i, got->each[i], each[i], 1e-12 * each[i]);
+        near(who, i, share[i] * r->t->config.max_grad_norm, each[i], 1e-6 * each[i]);
+    }
+    assert_true(got->each[0] != got->initial / sqrt(counts));
+    trainer_reset(r->t);
+    assert_true(r->t->config.max_grad_norm == got->initial);
+    rig_close();
+}
+
+static void adaptive_thresholds_follow_the_counts(void **state)
+{
+    (void)state;
+    for (int i = 0; trainer_at(i); i++)
+        for (int a = 0; a < N_ARCHS && trainer_at(i)->is_private && !trainer_at(i)->is_control; a++) {
+            adaptive_step((struct pairing){trainer_at(i), CLIPPING_FLAT, (enum arch)a});
+            adaptive_step((struct pairing){trainer_at(i), CLIPPING_PER_LAYER, (enum arch)a});
+        }
+}
+
+static const float *weights_after_three_steps(struct rig *r, const float *params)
+{
+    device_copy_in(r->m->params, params, (size_t)r->m->n_params * sizeof *params);
+    trainer_reset(r->t);
+    for (int step = 0; step < 3; step++) trainer_step(r->t, &r->x);
+    return fetch(r->m->params, r->m->n_params);
+}
+
+static void repeated(struct pairing p)
+{
+    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {3, 8, 1, CONTIGUOUS, BROADCAST},
+        .noise_multiplier = 1, .dropout = 0.1, .optimizer = optimizer_of(p)};
+    struct rig *r = rig_open(&wish);
+    const long P = r->m->n_params;
+    const float *params = fetch(r->m->params, P), *once = weights_after_three_steps(r, params);
+    same(who, weights_after_three_steps(r, params), once, P);
+    for (long i = 0; i < P; i++) assert_true(isfinite(once[i]));
+    assert_memory_not_equal(once, params, (size_t)P * sizeof *once);
+    rig_close();
+}
+
+static void equal_seeds_give_equal_weights_to_the_bit(void **state)
+{
+    (void)state;
+    for_each_pairing(repeated);
+}
+
+int main(void)
+{
+    open_strict_device(1);
+    const struct CMUnitTest tests[] = {
+        CLOSED(a_step_adds_noise_and_divides_by_the_expected_batch_size),
+        CLOSED(adaptive_thresholds_follow_the_counts),
+        CLOSED(equal_seeds_give_equal_weights_to_the_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
