@@ -87,6 +87,30 @@ int world_rank_of_launcher(void)
     return -1;
 }
 
+const char *world_launcher(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") ? "mpirun" : getenv("SLURM_STEP_ID") ? "srun" : "another launcher";
+}
+
+/* Every task of a wrong launch comes here; the first says why. */
+static _Noreturn void refuse_launch(const char *why)
+{
+    static const char *const name[] = {"PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (getenv(name[i]) && atoi(getenv(name[i])) > 0)
+            exit(EXIT_ENVIRONMENT);
+    die(EXIT_ENVIRONMENT, "%s: use srun --mpi=pmix, or the mpirun of %s, which dpsweep was built with", why,
+        world_library());
+}
+
+/* Open MPI's MPI_Init aborts with a page of text where a launcher offers PMI, but not its own PMIx. */
+static void refuse_other_launchers(void)
+{
+    const bool is_open_mpi = strstr(world_library(), "Open MPI");
+    if (is_open_mpi && getenv("PMI_RANK") && !getenv("PMIX_RANK"))
+        refuse_launch("the launcher is one of another MPI library");
+}
+
 /* The host's number is the lowest rank on it. */
 static int *gather_hosts(void)
 {
@@ -147,14 +171,16 @@ static void open_mpi(int *argc, char ***argv)
 
 void world_open(int *argc, char ***argv)
 {
+    char why[128];
+    refuse_other_launchers();
     the_world.launched = world_rank_of_launcher() >= 0;
     gethostname(the_world.host, sizeof the_world.host - 1);
     undo_default_binding();
     if (the_world.launched)
         open_mpi(argc, argv);
+    snprintf(why, sizeof why, "the launcher started %d programs that cannot find one another", tasks_started());
     if (the_world.size == 1 && tasks_started() > 1)
-        die(EXIT_ENVIRONMENT, "the launcher started %d programs that cannot find one another: use srun --mpi=pmix, "
-            "or the mpirun of the MPI library dpsweep was built with", tasks_started());
+        refuse_launch(why);
     log_context(the_world.host, the_world.size > 1 ? the_world.rank : -1);
     the_world.host_of = the_world.launched ? gather_hosts() : one_host;
     share_cores();

@@ -17,6 +17,7 @@ struct world {
 const struct world *world(void);
 const char *world_library(void);  /* the MPI this program is linked with, before and without world_open */
 
+const char *world_launcher(void); /* "mpirun", "srun" or what else its variables look like */
 int world_rank_of_launcher(void); /* as its variables say, before world_open; -1: there is no launcher */
 
 void world_open(int *argc, char ***argv);

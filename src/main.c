@@ -23,7 +23,7 @@ static const struct command_main {
     bool on_all_ranks;           /* what the ranks of a launcher do not do together, the first does alone */
 } commands[] = {
     {"run", run_main, true},   {"sweep", sweep_main, true},   {"plan", plan_main, false}, {"check", check_main, false},
-    {"info", info_main, false}, {"report", report_main, false}, {"worker", worker_main, true},
+    {"info", info_main, true}, {"report", report_main, false}, {"worker", worker_main, true},
     {"merge", merge_main, false}, {"rebuild", rebuild_main, false},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -93,6 +93,27 @@ done
 check "a plan under mpirun is printed" mpirun_n 2 "$BUILD/dpsweep" plan
 check "... once" eval '(($(grep -c "^tiny" "$output") == 1))'
 
+# ---- preflight -------------------------------------------------------------------------------------------------------
+
+check "info --mpi checks a launch" mpirun_n 3 "$BUILD/dpsweep" info --mpi
+check "... with each rank" said '^  2 +host .*, cores [0-9,-]+, GPUs '
+check "... and sums that are right" said '^  all ranks +right: 3 ranks, '
+check "... printed once" eval '(($(grep -c "^launch" "$output") == 1))'
+check "... as JSON" eval 'mpirun_n 2 "$BUILD/dpsweep" info --mpi --json | $PYTHON -c "
+import json, sys
+assert json.load(sys.stdin)[\"launch\"][\"ranks\"] == 2"'
+check "... and alone" dpsweep info --mpi
+check "... where there is nothing to add" said '^  all ranks +nothing to add'
+another_mpi() { PMI_RANK=$1 PMI_SIZE=2 PMI_FD=7 "$BUILD/dpsweep" info --mpi; }
+no_pmix() { SLURM_PROCID=$1 SLURM_STEP_NUM_TASKS=2 "$BUILD/dpsweep" sweep --no-output; }
+for launch in another_mpi no_pmix; do
+    check_fails 3 "a launch with $launch is refused" $launch 0
+    check "... with the remedy" said "use srun --mpi=pmix, or the mpirun of Open MPI"
+    check "... in one line" said_one_line
+    check_fails 3 "... by all tasks" $launch 1
+    check "... in silence" test ! -s "$output"
+done
+
 # ---- data ------------------------------------------------------------------------------------------------------------
 
 printf 'a line\n' > "$TMPDIR/one.txt"

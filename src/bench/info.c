@@ -9,6 +9,7 @@
 #include "../trainers/trainer.h"
 #include "../../mpi/world.h"
 #include "help.h"
+#include "preflight.h"
 
 #include <cjson/cJSON.h>
 #include <sched.h>
@@ -151,6 +152,18 @@ static void describe_device(struct device_info *device)
         snprintf(device->name, sizeof device->name, "none: %s", absent);
 }
 
+static void print(cJSON *info, bool json)
+{
+    if (json) {
+        char *text = cJSON_Print(info);
+        puts(text);
+        cJSON_free(text);
+    } else {
+        print_text(info);
+    }
+    cJSON_Delete(info);
+}
+
 static void print_info(bool json)
 {
     struct device_info device;
@@ -161,14 +174,7 @@ static void print_info(bool json)
     add_machine(info, &device);
     add_trainers(info);
     add_models(info);
-    if (json) {
-        char *text = cJSON_Print(info);
-        puts(text);
-        cJSON_free(text);
-    } else {
-        print_text(info);
-    }
-    cJSON_Delete(info);
+    print(info, json);
     device_close();
 }
 
@@ -182,12 +188,35 @@ static void print_gpus(void)
         puts(line);
 }
 
+static int print_preflight(int argc, char **argv, bool json)
+{
+    cJSON *report;
+    world_open(&argc, &argv);
+    const int code = preflight(&report);
+    if (report)
+        print(report, json);
+    world_close();
+    return code;
+}
+
+static bool asks_for_mpi(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--mpi") == 0)
+            return true;
+    return false;
+}
+
 int info_main(int argc, char **argv)
 {
     struct options options = {0};
+    if (world_rank_of_launcher() > 0 && !asks_for_mpi(argc, argv)) /* the rest is said once */
+        return EXIT_OK;
     const int code = options_parse("info", argc, argv, &options, NULL);
     if (code >= 0)
         return code;
+    if (options.mpi)
+        return print_preflight(argc, argv, options.json);
     if (options.results_format)
         results_format_write(stdout);
     else if (options.gpus)

@@ -64,6 +64,8 @@ const struct option_row option_table[] = {
     {COMMAND_INFO, "options", 0, NULL, NULL, "print docs/options.md: every option of every command",
      SWITCH(options_doc)},
     {COMMAND_INFO, "gpus", 0, NULL, NULL, "print a line for each GPU that may be used", SWITCH(gpus)},
+    {COMMAND_INFO, "mpi", 0, NULL, NULL,
+     "under a launcher: hosts, ranks, cores and GPUs, and sums over ranks whose result is known", SWITCH(mpi)},
     {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
     {COMMAND_WORKER, "pulse-fd", 0, "N", NULL, "file descriptor of the memory that says how far the run is",
      U64(pulse_fd)},

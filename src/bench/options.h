@@ -18,7 +18,7 @@ struct options {
     uint64_t threads;                /* 0: cores / ranks on the host */
     const char *golden;              /* check */
     const char *format;              /* report */
-    bool results_format, options_doc, gpus; /* info */
+    bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
     const char **file;               /* what is not an option; borrowed from argv */
     int n_files;
