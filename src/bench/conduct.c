@@ -1,5 +1,6 @@
 /* conduct.c - rank 0 of a sweep: predicts all points, hands them out, and turns what comes back into records. */
 #include "conduct.h"
+#include "launch.h"
 #include "progress.h"
 #include "resume.h"
 #include "run.h"
@@ -257,8 +258,33 @@ static void measure_here(struct sweep *s)
     }
 }
 
-size_t conduct_sweep(struct output *output, const struct options *options, const struct sweep_points *points)
+/* False: the launcher itself fails, again and again. */
+static bool measure_by_launcher(struct sweep *s)
 {
+    enum { MOST_IN_VAIN = 3 };
+    int in_vain = 0;
+    struct point *p;
+    while (!stopped(s) && in_vain < MOST_IN_VAIN && (p = schedule_next(&s->schedule))) {
+        struct record record;
+        output_started(s->output, p->config_sha256, p->attempt, 0);
+        progress_show(s->done, s->n, 1, NAN);
+        const enum launched launched = launch_point(s->options, p, &record);
+        in_vain = launched == LAUNCHED_NOTHING ? in_vain + 1 : 0;
+        if (launched == LAUNCHED_ENDED)
+            finish_measured(s, p, &record);
+        if (launched == LAUNCHED_NOTHING)
+            log_error("run %llu has not begun: %s", (unsigned long long)p->run_id, record.message);
+        output_publish_if_due(s->output);
+    }
+    progress_hide();
+    launch_clean(s->options);
+    return in_vain < MOST_IN_VAIN;
+}
+
+enum exit_code conduct_sweep(struct output *output, const struct options *options, const struct sweep_points *points,
+                             size_t *done)
+{
+    bool possible = true;
     struct sweep *s = &(struct sweep){
         .options = options,
         .output = output,
@@ -270,11 +296,14 @@ size_t conduct_sweep(struct output *output, const struct options *options, const
     CHECK(s->lane = calloc((size_t)world()->size, sizeof *s->lane));
     plan(s, points);
     give_up_hopeless(s);
-    if (options->no_isolate)
+    if (options->launcher)
+        possible = measure_by_launcher(s);
+    else if (options->no_isolate)
         measure_here(s);
     else
         measure_in_children(s);
     free(s->point);
     free(s->lane);
-    return s->done;
+    *done = s->done;
+    return s->done == s->n ? EXIT_OK : possible ? EXIT_REQUEUE : EXIT_ENVIRONMENT;
 }

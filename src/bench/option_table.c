@@ -6,6 +6,8 @@ const struct command_row command_table[] = {
     {COMMAND_RUN, "run", "[options]", "measure one configuration", ONE_POINT, NO_FILES},
     {COMMAND_SWEEP, "sweep", "[FILE.sweep ...] [options]",
      "measure many configurations, alone or under mpirun, each in a process of its own", MANY_POINTS, SWEEP_FILES},
+    {COMMAND_LAUNCH, "launch", "[FILE.sweep ...] -o FILE.h5 [options]",
+     "measure many configurations, each by an mpirun or srun of its own", MANY_POINTS, SWEEP_FILES},
     {COMMAND_PLAN, "plan", "[FILE.sweep ...] [options]",
      "predict parameters, memory and FLOPs of configurations without running them", MANY_POINTS, SWEEP_FILES},
     {COMMAND_CHECK, "check", "--golden FILE.h5 [options]", "compare all trainers with a float64 reference", NO_POINTS,
@@ -25,7 +27,8 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define TEXT(member) OPTION_TEXT, offsetof(struct options, member)
 #define U64(member) OPTION_U64, offsetof(struct options, member)
 #define SECONDS(member) OPTION_SECONDS, offsetof(struct options, member)
-#define MEASURE (COMMAND_RUN | COMMAND_SWEEP)
+#define SWEEP (COMMAND_SWEEP | COMMAND_LAUNCH)
+#define MEASURE (COMMAND_RUN | SWEEP)
 
 const struct option_row option_table[] = {
     {MEASURE | COMMAND_MERGE, "output", 'o', "FILE.h5", NULL,
@@ -34,25 +37,28 @@ const struct option_row option_table[] = {
     {MEASURE, "resume", 0, NULL, NULL, "go on with the sweep that -o names: measure what is not in it",
      SWITCH(resume)},
     {MEASURE | COMMAND_MERGE, "overwrite", 0, NULL, NULL, "replace the results that -o names", SWITCH(overwrite)},
-    {COMMAND_SWEEP, "retry-failed", 0, NULL, NULL,
+    {SWEEP, "retry-failed", 0, NULL, NULL,
      "with --resume: measure again what crashed, failed, timed out or ran out of memory", SWITCH(retry_failed)},
-    {COMMAND_SWEEP, "timeout", 0, "TIME", NULL, "end a run that takes longer; seconds, or 90s, 15m, 2h",
+    {SWEEP, "timeout", 0, "TIME", NULL, "end a run that takes longer; seconds, or 90s, 15m, 2h",
      SECONDS(timeout_s)},
-    {COMMAND_SWEEP, "stall", 0, "TIME", NULL,
+    {SWEEP, "stall", 0, "TIME", NULL,
      "end a run that stays so long in one phase of a step; without it a warning comes after 10m", SECONDS(stall_s)},
-    {COMMAND_SWEEP, "time-limit", 0, "TIME", NULL, "of the whole sweep: then stop, publish what there is and exit",
+    {SWEEP, "time-limit", 0, "TIME", NULL, "of the whole sweep: then stop, publish what there is and exit",
      SECONDS(time_limit_s)},
-    {COMMAND_SWEEP, "retries", 0, "N", NULL, "try so often again what crashed, failed or timed out (default: 0)",
+    {SWEEP, "retries", 0, "N", NULL, "try so often again what crashed, failed or timed out (default: 0)",
      U64(retries)},
-    {COMMAND_SWEEP, "order", 0, "ORDER", "longest, shortest, listed",
+    {SWEEP, "order", 0, "ORDER", "longest, shortest, listed",
      "what is measured first, by predicted FLOPs (default: longest)", TEXT(order)},
-    {COMMAND_SWEEP | COMMAND_PLAN, "shard", 0, "I/N", NULL,
+    {SWEEP | COMMAND_PLAN, "shard", 0, "I/N", NULL,
      "only share I of N, 1/N to N/N; what is compared with one another stays together", TEXT(shard)},
-    {COMMAND_SWEEP, "no-skip", 0, NULL, NULL, "measure also what needs no less memory than a run that had too little",
+    {SWEEP, "no-skip", 0, NULL, NULL, "measure also what needs no less memory than a run that had too little",
      SWITCH(no_skip)},
+    {COMMAND_LAUNCH, "launcher", 0, "WORDS", NULL,
+     "what comes before the program, with {ranks} in it (default: mpirun, or srun in a Slurm job)", TEXT(launcher)},
     {MEASURE, "share-gpu", 0, NULL, NULL, "more ranks than GPUs: let several measure on the same",
      SWITCH(share_gpu)},
-    {MEASURE, "no-isolate", 0, NULL, NULL, "measure in this process, for a debugger", SWITCH(no_isolate)},
+    {COMMAND_RUN | COMMAND_SWEEP, "no-isolate", 0, NULL, NULL, "measure in this process, for a debugger",
+     SWITCH(no_isolate)},
     {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_WORKER, "threads", 0, "N", NULL,
      "CPU threads of a run (default: cores / ranks on this machine)", U64(threads)},
     {COMMAND_CHECK, "golden", 0, "FILE.h5", NULL, "the reference, written by tests/golden/make_golden.py",

@@ -186,6 +186,8 @@ static bool check_together(struct parser *parser)
         REFUSE("check needs a reference: --golden FILE.h5");
     if (command->command == COMMAND_SWEEP && !options->output && !options->no_output)
         REFUSE("sweep: say where the results go, -o FILE.h5, or --no-output to print them only");
+    if (command->command == COMMAND_LAUNCH && !options->output)
+        REFUSE("launch: say where the results go, -o FILE.h5");
     if (options->output && options->no_output)
         REFUSE("--output and --no-output contradict each other; choose one");
     if (options->json && options->format && strcmp(options->format, "json") != 0)

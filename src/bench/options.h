@@ -12,6 +12,7 @@ struct options {
     bool no_output;                  /* sweep: asked for that */
     bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip, share_gpu;
     const char *shard;               /* "2/8": only this share of the points; NULL: all */
+    const char *launcher;            /* launch: shell words before the program; NULL: launch_default */
     const char *order;               /* a word of order_name; NULL: the first */
     double timeout_s, stall_s, time_limit_s; /* 0: none */
     uint64_t retries;                /* of a run that crashed, failed or timed out */

@@ -1,6 +1,7 @@
 /* sweep.c - the commands: open the world, let rank 0 lead, say what came of it. */
 #include "sweep.h"
 #include "conduct.h"
+#include "launch.h"
 #include "sweep_header.h"
 #include "../base/check.h"
 #include "../device/device.h"
@@ -35,24 +36,26 @@ static int report(const struct output *output, const struct options *options)
     return code;
 }
 
-static void say_what_is_left(const struct output *output, size_t done, size_t n)
+static void say_what_is_left(const struct output *output, enum exit_code code, size_t done, size_t n)
 {
     char why[64] = "--time-limit reached";
-    if (gather_signal())
+    if (code == EXIT_ENVIRONMENT)
+        snprintf(why, sizeof why, "the launcher fails");
+    else if (gather_signal())
         snprintf(why, sizeof why, "stopped by SIG%s", sigabbrev_np(gather_signal()));
     log_warn("%s: %zu of %zu measured%s", why, done, n, output->journal ? "; --resume goes on" : "");
 }
 
 static int sweep(struct output *output, const struct options *options, const struct sweep_points *points)
 {
-    const size_t done = conduct_sweep(output, options, points);
-    const bool complete = done == points->n;
+    size_t done;
+    int code = conduct_sweep(output, options, points, &done);
+    const bool complete = code == EXIT_OK;
     if (complete)
         output_ended(output);
     else
-        say_what_is_left(output, done, points->n);
+        say_what_is_left(output, (enum exit_code)code, done, points->n);
     const bool published = output_publish(output);
-    int code = EXIT_REQUEUE;
     if (complete)
         code = report(output, options);
     else if (!output->journal)
@@ -86,9 +89,11 @@ static int lead(int argc, char **argv)
     int code = options_parse(argv[0], argc, argv, &options, &points);
     if (code >= 0)
         return code;
+    if (!options.launcher && strcmp(argv[0], "launch") == 0)
+        options.launcher = launch_default();
     if (options.no_isolate && world()->size > 1)
         code = refuse("--no-isolate is for one process: start it without mpirun");
-    else if (!options.no_isolate && device_is_gpu())
+    else if (!options.no_isolate && !options.launcher && device_is_gpu())
         code = gather_gpus(options.share_gpu);
     if (code <= EXIT_OK)
         code = open_and_sweep(&options, &points, argc, argv);
@@ -109,6 +114,13 @@ int sweep_main(int argc, char **argv)
     }
     world_close();
     return code;
+}
+
+int launch_main(int argc, char **argv)
+{
+    if (world_rank_of_launcher() >= 0)
+        return refuse("launch starts a launcher for each configuration: start it without one");
+    return sweep_main(argc, argv);
 }
 
 int run_main(int argc, char **argv)

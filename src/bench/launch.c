@@ -1,0 +1,273 @@
+/* launch.c - the run is `dpsweep sweep` of one configuration under the launcher.  It writes a journal of its own, from
+ * which its record is taken: what a rank that is lost had not written there did not happen. */
+#include "launch.h"
+#include "../base/check.h"
+#include "../base/text.h"
+#include "../device/timer.h"
+#include "../records/journal.h"
+#include "../../mpi/gather.h"
+#include "../../mpi/world.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PATH = 4096, GRACE_S = 15, POLL_MS = 20 };
+
+/* Of one call of the launcher. */
+struct launch {
+    const struct options *options;
+    const struct point *point;
+    char h5[PATH], journal[PATH], log[PATH];
+    pid_t pid;
+    int status;                    /* of waitpid */
+    bool late;
+};
+
+const char *launch_default(void)
+{
+    return getenv("SLURM_JOB_ID") ? "srun --kill-on-bad-exit=1 --mpi=pmix --ntasks={ranks}" : "mpirun -n {ranks}";
+}
+
+/* ---- files ----------------------------------------------------------------------------------------------------- */
+
+static void folder_of(const struct options *options, char *path)
+{
+    const int stem = (int)strlen(options->output) - 3;     /* without ".h5" */
+    snprintf(path, PATH, "%.*s.launch", stem, options->output);
+}
+
+static void name_files(struct launch *l)
+{
+    char folder[PATH - 64];
+    folder_of(l->options, folder);
+    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+        die(EXIT_ENVIRONMENT, "cannot make the folder %s: %s", folder, strerror(errno));
+    const unsigned long long id = l->point->run_id;
+    snprintf(l->h5, PATH, "%s/%llu.h5", folder, id);
+    snprintf(l->journal, PATH, "%s/%llu.journal", folder, id);
+    snprintf(l->log, PATH, "%s/%llu.log", folder, id);
+    unlink(l->h5);
+    unlink(l->journal);
+}
+
+void launch_clean(const struct options *options)
+{
+    char folder[PATH];
+    folder_of(options, folder);
+    rmdir(folder);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------ */
+
+/* For the shell: the launcher with its {ranks} replaced, and the words after it as they are. */
+static void command_text(const struct launch *l, char *text, size_t bytes)
+{
+    const char *rest = l->options->launcher, *gap;
+    snprintf(text, bytes, "exec ");
+    for (; (gap = strstr(rest, "{ranks}")); rest = gap + strlen("{ranks}"))
+        text_append(text, bytes, "%.*s%llu", (int)(gap - rest), rest,
+                    (unsigned long long)l->point->config->ranks_per_run);
+    text_append(text, bytes, "%s \"$@\"", rest);
+}
+
+struct words {
+    char *word[N_CONFIG_FIELDS + 32], text[N_CONFIG_FIELDS + 32][TEXT_BYTES + 64];
+    int n;
+};
+
+static void add_word(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_word(struct words *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    CHECK(w->n + 1 < (int)(sizeof w->word / sizeof *w->word));
+    vsnprintf(w->text[w->n], sizeof w->text[w->n], format, args);
+    w->word[w->n] = w->text[w->n];
+    w->word[++w->n] = NULL;
+    va_end(args);
+}
+
+static void add_options(struct words *w, const struct options *options)
+{
+    if (options->threads)
+        add_word(w, "--threads=%llu", (unsigned long long)options->threads);
+    if (options->timeout_s > 0)
+        add_word(w, "--timeout=%g", options->timeout_s);
+    if (options->stall_s > 0)
+        add_word(w, "--stall=%g", options->stall_s);
+    if (options->share_gpu)
+        add_word(w, "--share-gpu");
+    if (options->verbose)
+        add_word(w, "--verbose");
+}
+
+static void add_config(struct words *w, const struct config *config)
+{
+    for (int f = 0; f < N_CONFIG_FIELDS; f++) {
+        char value[TEXT_BYTES];
+        field_text(&config_field[f], config, value, sizeof value);
+        add_word(w, "--%s=%s", option_of(&config_field[f]).text, value);
+    }
+}
+
+/* In the child.  Should this process be killed, the launcher is told to end. */
+static _Noreturn void become(char **argv, const char *log)
+{
+    const int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    setpgid(0, 0);
+    for (int signal_number = 1; signal_number < NSIG; signal_number++)
+        signal(signal_number, SIG_DFL);
+    if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)
+        execv("/bin/sh", argv);
+    _exit(EXIT_ENVIRONMENT);
+}
+
+static void start(struct launch *l)
+{
+    char command[PATH], self[PATH];
+    struct words *w = calloc(1, sizeof *w);
+    CHECK(w);
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    CHECK_SYS(length);
+    self[length] = '\0';
+    command_text(l, command, sizeof command);
+    char *argv[sizeof w->word / sizeof *w->word + 8] = {"sh", "-c", command, "launch", self, "sweep", "-o", l->h5};
+    add_options(w, l->options);
+    add_config(w, l->point->config);
+    memcpy(argv + 8, w->word, sizeof w->word);
+
+    CHECK_SYS(l->pid = fork());
+    if (l->pid == 0)
+        become(argv, l->log);
+    free(w);
+}
+
+/* ---- its end ---------------------------------------------------------------------------------------------------- */
+
+static bool has_ended(struct launch *l)
+{
+    return waitpid(l->pid, &l->status, WNOHANG) == l->pid;
+}
+
+static bool ends_within(struct launch *l, double seconds)
+{
+    const double end_s = clock_wall_s() + seconds;
+    while (!has_ended(l)) {
+        if (clock_wall_s() > end_s)
+            return false;
+        nap_ms(POLL_MS);
+    }
+    return true;
+}
+
+/* Launchers need seconds to end their ranks, and a second signal meanwhile crashes some of them. */
+static void end(struct launch *l, int signal)
+{
+    kill(l->pid, signal);
+    if (ends_within(l, GRACE_S))
+        return;
+    kill(-l->pid, SIGKILL);
+    ends_within(l, GRACE_S);
+}
+
+/* The run ends by itself at --timeout; a launcher that does not follow is ended. */
+static void wait_for_end(struct launch *l)
+{
+    const double timeout_s = l->options->timeout_s, start_s = clock_wall_s();
+    while (!has_ended(l)) {
+        if (gather_signal())
+            return end(l, SIGUSR1);
+        l->late = timeout_s > 0 && clock_wall_s() - start_s > timeout_s + GRACE_S;
+        if (l->late)
+            return end(l, SIGTERM);
+        nap_ms(POLL_MS);
+    }
+}
+
+/* The last line that a program of ours wrote, or the last line at all. */
+static void last_words(const char *path, char *words, size_t bytes)
+{
+    char line[1024];
+    bool ours = false;
+    FILE *log = fopen(path, "re");
+    words[0] = '\0';
+    while (log && fgets(line, sizeof line, log)) {
+        const bool is_error = strncmp(line, "dpsweep", strlen("dpsweep")) == 0 && strstr(line, "error: ");
+        line[strcspn(line, "\n")] = '\0';
+        if (is_error || (!ours && line[strspn(line, " -")]))
+            snprintf(words, bytes, "%s", line);
+        ours = ours || is_error;
+    }
+    if (log)
+        fclose(log);
+}
+
+static void say_how(const struct launch *l, struct record *record, enum status status)
+{
+    char words[256], how[64];
+    last_words(l->log, words, sizeof words);
+    if (WIFSIGNALED(l->status))
+        snprintf(how, sizeof how, "died of SIG%s", sigabbrev_np(WTERMSIG(l->status)));
+    else
+        snprintf(how, sizeof how, "ended with exit code %d", WEXITSTATUS(l->status));
+    if (l->late)
+        record_set_status(record, STATUS_TIMEOUT, "the launcher was still there %d s after --timeout", GRACE_S);
+    else
+        record_set_status(record, status, "the launcher %s%s%s", how, words[0] ? ": " : "", words);
+}
+
+/* True: the run began.  Its record, if it came to one, goes to *record. */
+static bool read_result(const struct launch *l, struct record *record, bool *found)
+{
+    char error[1024];
+    struct sweep_state state;
+    *found = false;
+    if (access(l->journal, R_OK) < 0 || !journal_read(l->journal, &state, error, sizeof error))
+        return false;
+    for (size_t i = 0; i < state.n_records && !*found; i++)
+        if (strcmp(state.record[i].config_sha256, l->point->config_sha256) == 0) {
+            size_t bytes;
+            void *copy = record_encode(&state.record[i], &bytes);
+            record_clear(record);
+            CHECK(record_decode(record, copy, bytes));
+            free(copy);
+            *found = true;
+        }
+    const bool began = *found || state.n_unfinished;
+    sweep_state_clear(&state);
+    return began;
+}
+
+static void remove_files(const struct launch *l)
+{
+    unlink(l->h5);
+    unlink(l->journal);
+    unlink(l->log);
+}
+
+enum launched launch_point(const struct options *options, const struct point *point, struct record *record)
+{
+    struct launch *l = &(struct launch){.options = options, .point = point};
+    bool found;
+    name_files(l);
+    start(l);
+    wait_for_end(l);
+    record_init(record);
+    record->config = *point->config;
+    const bool began = read_result(l, record, &found);
+    if (!found && gather_signal())
+        return LAUNCHED_STOPPED;
+    if (!found)
+        say_how(l, record, began ? STATUS_CRASHED : STATUS_FAILED);
+    else
+        remove_files(l);
+    return began || l->late ? LAUNCHED_ENDED : LAUNCHED_NOTHING;
+}

@@ -1,0 +1,69 @@
+#!/bin/bash
+# dpsweep launch: an mpirun for each configuration; what dies, hangs or is stopped costs that one only.
+. "$(dirname "$0")/lib.sh"
+
+export OMPI_MCA_btl_vader_backing_directory=$TMPDIR # what killed ranks leave behind goes with the folder of this suite
+seed=$$ # tells the processes of this suite from those of others
+file=$TMPDIR/a.h5
+endless=1000000
+launch() { dpsweep launch --seed "$seed" -o "$file" "$@"; }
+pid_of_child() { pgrep -f "dpsweep worker .*--active-steps=$endless .*--seed=$seed "; }
+no_process() { ! pgrep -f "dpsweep .*--seed[= ]$seed "; }
+eventually() { timeout 60 bash -c "until $*; do sleep 0.05; done"; }
+export -f pid_of_child no_process
+export seed endless
+
+check "configurations are launched one by one" launch --trainer standard,dpsgd --batch-size 2,4
+check "... and have the rows of a sweep" column_is "$file" run_id "0 1 2 3"
+check "... which ended well" all_are "$file" status ok
+check "... each in a launch of one rank" all_are "$file" world_size 1
+check "... and no file of a launch is left" test ! -e "${file%.h5}.launch"
+check "a sweep goes on with what was launched" dpsweep sweep --seed "$seed" --trainer standard,dpsgd \
+    --batch-size 2,4,8 -o "$file" --resume
+check "... and the other way round" launch --trainer standard,dpsgd --batch-size 2,4,8,1 --resume
+check "... each measured once" eval 'all_are "$file" attempt 1 && [[ $(column "$file" run_id) == "0 1 2 3 4 5 6 7" ]]'
+
+launched=(--active-steps "3,$endless" --order shortest --overwrite)
+in_background() { # options: until the endless run is at work
+    "$BUILD/dpsweep" launch --seed "$seed" -o "$file" "${launched[@]}" "$@" > "$TMPDIR/said" 2>&1 &
+    job=$!
+    eventually pid_of_child > "$TMPDIR/child"
+}
+ends_with() {
+    wait "$job"
+    code=$?
+    cat "$TMPDIR/said"
+    ((code == $1))
+}
+kill_rank() { kill -KILL "$(ps -o ppid= -p "$(head -n 1 "$TMPDIR/child")")"; }
+
+check "a launch is at its endless run" in_background
+check "... whose rank is killed" kill_rank
+check "... which is an error of the launch" ends_with 1
+check "... recorded for this run only" column_is "$file" status "ok crashed"
+launcher_is_blamed() { [[ $(column "$file" message) == *"the launcher ended with exit code"* ]]; }
+check "... with the words of the launcher" launcher_is_blamed
+check "a launch with a timeout" eval '! launch "${launched[@]}" --timeout 2'
+check "... records it" column_is "$file" status "ok timeout"
+check_fails 1 "... and goes on with other runs" launch --active-steps 3,4 --resume
+
+check "a launch is to be stopped" in_background
+kill -USR1 "$job"
+check "... which it does, to be started again" ends_with 75
+check "... with what was measured" column_is "$file" status ok
+check "... and leaves no process" eventually no_process
+check "a launch is to be killed" in_background
+kill -KILL "$job"
+check "... which leaves no process either" eval 'wait "$job"; eventually no_process'
+check "... and is resumed" launch --active-steps 3,4 --resume
+check "... having lost nothing" column_is "$file" status "ok ok"
+
+check_fails 3 "a launcher that fails is given up" launch --launcher "false {ranks}" --seq-len 32 --resume
+check "... with its words" said "run [0-9]+ has not begun: the launcher ended with exit code 1"
+check "... and nothing is recorded" column_is "$file" status "ok ok"
+check_fails 2 "launch under mpirun is refused" mpirun_n 1 "$BUILD/dpsweep" launch --no-skip -o "$TMPDIR/b.h5"
+check "... which is said" said "start it without one"
+check_fails 2 "launch needs a file" dpsweep launch
+check "... in one line" said_one_line
+
+plan_done
