@@ -12,6 +12,7 @@
 #include "bench/rebuild_command.h"
 #include "bench/report_command.h"
 #include "bench/sweep.h"
+#include "bench/validate_command.h"
 #include "../mpi/world.h"
 
 #include <stdio.h>
@@ -22,10 +23,10 @@ static const struct command_main {
     int (*main)(int argc, char **argv);
     bool on_all_ranks;           /* what the ranks of a launcher do not do together, the first does alone */
 } commands[] = {
-    {"run", run_main, true},      {"sweep", sweep_main, true},   {"launch", launch_main, true},
-    {"plan", plan_main, false},   {"check", check_main, false},  {"info", info_main, true},
-    {"report", report_main, false}, {"merge", merge_main, false}, {"rebuild", rebuild_main, false},
-    {"worker", worker_main, true},
+    {"run", run_main, true},        {"sweep", sweep_main, true},        {"launch", launch_main, true},
+    {"plan", plan_main, false},     {"check", check_main, false},       {"info", info_main, true},
+    {"report", report_main, false}, {"merge", merge_main, false},       {"rebuild", rebuild_main, false},
+    {"worker", worker_main, true},  {"validate", validate_main, false},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

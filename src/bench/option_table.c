@@ -17,6 +17,8 @@ const struct command_row command_table[] = {
     {COMMAND_MERGE, "merge", "FILE.h5|FILE.journal ... -o FILE.h5 [options]",
      "put the results of several sweeps, such as the tasks of a job array, into one file", NO_POINTS, SOME_FILES},
     {COMMAND_REBUILD, "rebuild", "FILE.h5 [options]", "publish FILE.h5 again from FILE.journal", NO_POINTS, ONE_FILE},
+    {COMMAND_VALIDATE, "validate", "FILE.h5|FILE.journal [options]", "check results against themselves: exit code 1 if "
+     "something is wrong", NO_POINTS, ONE_FILE},
     {COMMAND_INFO, "info", "[options]", "print version, libraries, device, trainers and models", NO_POINTS, NO_FILES},
     {COMMAND_WORKER, "worker", "--result-fd N --pulse-fd N [options]", "measure one configuration for a sweep",
      ONE_POINT, NO_FILES},

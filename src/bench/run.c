@@ -127,6 +127,8 @@ static bool verify(struct rig *rig, const struct dataset *data, const struct con
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
     r->grad_rel_err = v.grad_rel_err;
     r->norm_rel_err = v.norm_rel_err;
+    r->valid_rel_err = VALID_REL_ERR;
+    r->warn_rel_err = WARN_REL_ERR;
     r->noise_variance_ratio = v.noise_variance_ratio;
     r->noise_variance_allowed = v.noise_variance_allowed;
     if (v.verdict != VERDICT_VALID)

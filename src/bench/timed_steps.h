@@ -7,7 +7,4 @@
 /* wait, warm-up and active steps; fills step rows, times, throughput, losses, flops and clip_fraction.
  * started_s: clock_wall_s() at the start of the run. */
 void timed_steps(struct rig *, const struct dataset *, const struct config *, double started_s, struct record *);
-
-/* q-quantile of n values, linear between order statistics; sorts them.  NaN for none. */
-double quantile(double *value, size_t n, double q);
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_hdf5(const char *path)
+bool results_is_hdf5(const char *path)
 {
     char first[8] = "";
     FILE *f = fopen(path, "rbe");
@@ -27,7 +27,7 @@ static void warn_of_interim(const char *h5_path)
 
 bool results_read(const char *path, struct sweep_state *s, char *error, size_t error_bytes)
 {
-    const bool published = is_hdf5(path);
+    const bool published = results_is_hdf5(path);
     if (!(published ? store_read : journal_read)(path, s, error, error_bytes))
         return false;
     if (s->damaged_frames)

@@ -3,6 +3,7 @@
 #define RESULTS_FILE_H
 #include "journal.h"
 
+bool results_is_hdf5(const char *path); /* by its first bytes */
 /* Told apart by their first bytes.  False: `error` is one line.  Warns of frames that are lost, and of a file that was
  * published while its sweep went on.  End with sweep_state_clear. */
 bool results_read(const char *path, struct sweep_state *, char *error, size_t error_bytes);
