@@ -215,7 +215,7 @@ static void json_is_an_array_of_runs_with_all_columns(void **state)
     assert_string_equal(cJSON_GetObjectItem(first, "trainer")->valuestring, "standard");
     assert_true(cJSON_GetObjectItem(first, "step_time_p50")->valuedouble == 4.0);
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(first, "loss_first")));
-    assert_has(text, "\"peak_rss\":\t18446744073709551615"); /* all 64 bits */
+    assert_has(text, "\"peak_rss\":18446744073709551615"); /* all 64 bits */
     cJSON_Delete(runs);
     free(text);
 }
@@ -229,6 +229,91 @@ static void an_empty_sweep_has_a_report(void **state)
         assert_true(text[0]);
         free(text);
     }
+}
+
+/* ---- what is asked for ------------------------------------------------------------------------------------------ */
+
+static char *view(const struct report_view *asked, enum report_format format)
+{
+    static char *text; /* open_memstream keeps its address */
+    static size_t bytes;
+    struct record r[6];
+    char error[512];
+    const struct sweep_state s = small_sweep(r);
+    FILE *out = open_memstream(&text, &bytes);
+    if (!report_view_write(out, &s, asked, format, error, sizeof error))
+        fprintf(out, "refused: %s", error);
+    fclose(out);
+    return text;
+}
+
+static void assert_view(struct report_view asked, enum report_format format, const char *want)
+{
+    char *text = view(&asked, format);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static void columns_and_conditions_choose(void **state)
+{
+    (void)state;
+    const char *columns = "run_id,trainer,peak_ledger,loss_first";
+    assert_view((struct report_view){.columns = columns, .where = "trainer=dpsgd|microbatch and batch_size>=8"},
+                REPORT_CSV, "run_id,trainer,peak_ledger,loss_first\r\n2,dpsgd,2621440000,\r\n"
+                            "4,microbatch,2621440000,\r\n");
+    assert_view((struct report_view){.columns = "run_id", .where = "status!=ok"}, REPORT_CSV, "run_id\r\n2\r\n4\r\n");
+    assert_view((struct report_view){.columns = "run_id", .where = "step_time_p50<2.5 and peak_ledger>=2G"},
+                REPORT_CSV, "run_id\r\n1\r\n2\r\n");
+    assert_view((struct report_view){.columns = "run_id", .where = "loss_first<1"}, REPORT_CSV, "run_id\r\n");
+    assert_view((struct report_view){.columns = "run_id,trainer,loss_first", .where = "run_id=3"}, REPORT_TEXT,
+                "run_id  trainer  loss_first\n     3  dpsgd             -\n");
+    assert_view((struct report_view){.columns = "run_id,trainer", .where = "run_id = 3"}, REPORT_JSON,
+                "[\n {\"run_id\":3,\"trainer\":\"dpsgd\"}\n]\n");
+}
+
+static void runs_are_sorted_by_several_columns(void **state)
+{
+    (void)state;
+    assert_view((struct report_view){.columns = "run_id", .sort = "trainer,-batch_size"}, REPORT_CSV,
+                "run_id\r\n2\r\n3\r\n4\r\n5\r\n0\r\n1\r\n");
+    assert_view((struct report_view){.columns = "run_id", .sort = "-step_time_p50"}, REPORT_CSV,
+                "run_id\r\n3\r\n4\r\n0\r\n5\r\n1\r\n2\r\n");
+}
+
+static void a_pivot_spreads_one_column_over_others(void **state)
+{
+    (void)state;
+    assert_view((struct report_view){.pivot = "batch_size:trainer:step_time_p50"}, REPORT_MARKDOWN,
+                "| batch_size | standard | dpsgd | microbatch |\n|---:|---:|---:|---:|\n"
+                "| 8 | 4.000 | 0.50000 | 4.400 |\n| 4 | 2.000 | 5.000 | 2.500 |\n");
+    assert_view((struct report_view){.pivot = "model:clipping:step_time_p50", .where = "trainer!=microbatch"},
+                REPORT_CSV, "model,none,flat\r\nmedium,3,2.75\r\n");
+    assert_view((struct report_view){.pivot = "trainer:batch_size:status"}, REPORT_CSV,
+                "trainer,8,4\r\nstandard,ok,ok\r\ndpsgd,invalid,ok\r\nmicrobatch,oom_device,ok\r\n");
+}
+
+static void ratios_stay_when_standard_is_not_shown(void **state)
+{
+    (void)state;
+    char *text = view(&(struct report_view){.where = "trainer=dpsgd"}, REPORT_TEXT);
+    assert_has(text, ", 2 runs\n");
+    assert_has(line_of(text, "dpsgd"), " 2.50 ");
+    free(text);
+}
+
+static void what_is_not_understood_is_refused_with_a_remedy(void **state)
+{
+    (void)state;
+    assert_view((struct report_view){.columns = "trianer"}, REPORT_TEXT,
+                "refused: 'trianer' is not a column; did you mean trainer?");
+    assert_view((struct report_view){.where = "batch_size"}, REPORT_TEXT,
+                "refused: 'batch_size' is not a condition; write COLUMN=VALUE, with = != < <= > or >=");
+    assert_view((struct report_view){.where = "batch_size=eight"}, REPORT_TEXT,
+                "refused: batch_size=eight: 'eight' is not a number");
+    assert_view((struct report_view){.where = "trainer>a"}, REPORT_TEXT,
+                "refused: trainer>a: > compares a number with one number");
+    assert_view((struct report_view){.pivot = "a:b"}, REPORT_TEXT, "refused: --pivot a:b: write ROWS:COLUMNS:VALUE, "
+                "such as batch_size,seq_len:trainer:throughput_p50");
 }
 
 static int report_command(const char *a, const char *b, const char *c)
@@ -301,6 +386,11 @@ int main(void)
         cmocka_unit_test(csv_quotes_and_leaves_the_unknown_empty),
         cmocka_unit_test(json_is_an_array_of_runs_with_all_columns),
         cmocka_unit_test(an_empty_sweep_has_a_report),
+        cmocka_unit_test(columns_and_conditions_choose),
+        cmocka_unit_test(runs_are_sorted_by_several_columns),
+        cmocka_unit_test(a_pivot_spreads_one_column_over_others),
+        cmocka_unit_test(ratios_stay_when_standard_is_not_shown),
+        cmocka_unit_test(what_is_not_understood_is_refused_with_a_remedy),
         cmocka_unit_test(the_command_reads_both_files_and_refuses_others),
         cmocka_unit_test(the_page_of_the_results_format_is_up_to_date),
     };

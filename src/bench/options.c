@@ -192,6 +192,8 @@ static bool check_together(struct parser *parser)
         REFUSE("--output and --no-output contradict each other; choose one");
     if (options->json && options->format && strcmp(options->format, "json") != 0)
         REFUSE("--json and --format %s contradict each other; choose one", options->format);
+    if (options->pivot && options->columns)
+        REFUSE("--pivot and --columns contradict each other; choose one");
     if (options->resume && options->overwrite)
         REFUSE("--resume and --overwrite contradict each other; choose one");
     if ((options->resume || options->overwrite) && !options->output)

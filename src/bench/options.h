@@ -18,7 +18,8 @@ struct options {
     uint64_t retries;                /* of a run that crashed, failed or timed out */
     uint64_t threads;                /* 0: cores / ranks on the host */
     const char *golden;              /* check */
-    const char *format;              /* report */
+    const char *format;              /* report, export */
+    const char *columns, *where, *sort, *pivot; /* report */
     bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
     const char **file;               /* what is not an option; borrowed from argv */

@@ -33,8 +33,13 @@ int report_main(int argc, char **argv)
         log_error("%s", error);
         return EXIT_USAGE;
     }
-    report_write(stdout, &state, format_of(&options));
+    const struct report_view view = {options.columns, options.where, options.sort, options.pivot};
+    const bool shown = report_view_write(stdout, &state, &view, format_of(&options), error, sizeof error);
     sweep_state_clear(&state);
+    if (!shown) {
+        log_error("%s", error);
+        return EXIT_USAGE;
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return EXIT_OK;
     log_error("cannot write the report: %s", strerror(errno));

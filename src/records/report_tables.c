@@ -2,7 +2,8 @@
 #include "../base/text.h"
 #include "buffer.h"
 #include "iso_time.h"
-#include "report_formats.h"
+#include "report_tables.h"
+#include "table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 enum {
     TRAINER, CLIPPING, BATCH, SEQ, PROFILED, CLEANED, PEAK, STEP_MS, TOKENS, RATIO, VERDICT, STATUS, ALSO, N_COLUMNS
 };
-enum { CELL_BYTES = 128, TERMINAL_COLUMNS = 100 };
+enum { TERMINAL_COLUMNS = 100 };
 
 static const struct { const char *top, *bottom, *markdown; bool number; } heading[N_COLUMNS] = {
     [TRAINER] = {"", "trainer", "trainer", false},
@@ -156,9 +157,9 @@ static bool is_disturbed(const struct record *r)
            r->step_cpu_time_p50 < 0.8 * (double)r->threads * r->step_time_p50;
 }
 
-static void set_cells(struct line *l, const struct sweep_state *s, const bool *varies)
+static void set_cells(struct line *l, const struct sweep_state *all, const bool *varies)
 {
-    const struct record *r = l->r, *standard = find_standard(s, r);
+    const struct record *r = l->r, *standard = find_standard(all, r);
     const struct config *c = &r->config;
     const bool timed = is_timed(r);
     set_text(l->cell[TRAINER], c->trainer);
@@ -191,7 +192,7 @@ static int by_place(const void *va, const void *vb)
     return (x[k] > y[k]) - (x[k] < y[k]);
 }
 
-static struct line *make_lines(const struct sweep_state *s)
+static struct line *make_lines(const struct sweep_state *s, const struct sweep_state *all)
 {
     struct line *l = memory_get(s->n_records * sizeof *l);
     bool *varies = find_varying(s);
@@ -200,7 +201,7 @@ static struct line *make_lines(const struct sweep_state *s)
         l[i].order = i;
         while (!same_model(&s->record[l[i].model], l[i].r))
             l[i].model++;
-        set_cells(&l[i], s, varies);
+        set_cells(&l[i], all, varies);
     }
     free(varies);
     if (s->n_records)
@@ -342,9 +343,9 @@ static void messages(FILE *out, const struct line *l, size_t n, bool markdown)
     }
 }
 
-void report_tables(FILE *out, const struct sweep_state *s, bool markdown)
+void report_tables(FILE *out, const struct sweep_state *s, const struct sweep_state *all, bool markdown)
 {
-    struct line *l = make_lines(s);
+    struct line *l = make_lines(s, all);
     const size_t n = s->n_records;
     const struct text_layout layout = text_layout(l, n);
     provenance(out, s, markdown ? "  \n" : "\n");
