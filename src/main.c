@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "bench/check_golden.h"
 #include "bench/child.h"
+#include "bench/compare_command.h"
 #include "bench/help.h"
 #include "bench/info.h"
 #include "bench/merge_command.h"
@@ -26,7 +27,7 @@ static const struct command_main {
     {"run", run_main, true},        {"sweep", sweep_main, true},        {"launch", launch_main, true},
     {"plan", plan_main, false},     {"check", check_main, false},       {"info", info_main, true},
     {"report", report_main, false}, {"merge", merge_main, false},       {"rebuild", rebuild_main, false},
-    {"worker", worker_main, true},  {"validate", validate_main, false},
+    {"worker", worker_main, true},  {"validate", validate_main, false}, {"compare", compare_main, false},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""spoil_results.py FILE.h5 FAULT: plants one fault in a results file, for test_validate.sh."""
+"""spoil_results.py FILE.h5 FAULT: plants one fault or change in a results file, for test_validate.sh
+and test_compare.sh."""
 import sys
 
 import h5py
@@ -38,6 +39,16 @@ def table_only(f):
     f["tables/runs"][...] = table
 
 
+def times(factor):
+    """Steady steps that nobody disturbed, so that a comparison is about the factor alone."""
+    def plant(f):
+        column = f["steps/step_time"]
+        column[...] = [factor * 0.1 * (1 + 0.01 * (i % 7 - 3)) for i in range(len(column))]
+        for name in ("step_time_p50", "step_cpu_time_p50"):
+            f["runs"][name][...] = factor * 0.1 * (f["runs/threads"][:] if "cpu" in name else 1)
+    return plant
+
+
 FAULTS = {
     "attribute": lambda f: f.attrs.pop("git_commit"),
     "column": lambda f: f["runs"].pop("grad_rel_err"),
@@ -62,6 +73,11 @@ FAULTS = {
     "count": lambda f: f.attrs.modify("run_count", 5),
     "table": table_only,
     "bit": flip_chunk,
+    "steady": times(1.0),
+    "slower": times(1.05),
+    "faster": times(1 / 1.05),
+    "memory": lambda f: scaled(f, "peak_ledger", 1, 1.01),
+    "failed": lambda f: put_run(f, "status", 1, "crashed"),
 }
 
 if __name__ == "__main__":

@@ -97,6 +97,13 @@ static void print_models(FILE *out)
     }
 }
 
+static const char *what_is_bad(enum command command)
+{
+    return command == COMMAND_VALIDATE  ? "the results are not sound"
+           : command == COMMAND_COMPARE ? "something became worse"
+                                        : "a run failed or is INVALID";
+}
+
 void help_command(FILE *out, const struct command_row *command)
 {
     const bool takes_list = command->points == MANY_POINTS;
@@ -119,8 +126,8 @@ void help_command(FILE *out, const struct command_row *command)
         print_trainers(out);
         print_models(out);
     }
-    fprintf(out, "\nExit codes: 0 all well (or out of memory, which is a result), 1 a run failed or is INVALID,\n"
-                 "2 wrong usage, 3 the environment does not do what is needed%s.\n",
+    fprintf(out, "\nExit codes: 0 all well (or out of memory, which is a result), 1 %s,\n"
+                 "2 wrong usage, 3 the environment does not do what is needed%s.\n", what_is_bad(command->command),
             command->command == COMMAND_SWEEP ? ", 75 stopped early: --resume goes on" : "");
 }
 

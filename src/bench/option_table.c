@@ -19,6 +19,8 @@ const struct command_row command_table[] = {
     {COMMAND_REBUILD, "rebuild", "FILE.h5 [options]", "publish FILE.h5 again from FILE.journal", NO_POINTS, ONE_FILE},
     {COMMAND_VALIDATE, "validate", "FILE.h5|FILE.journal [options]", "check results against themselves: exit code 1 if "
      "something is wrong", NO_POINTS, ONE_FILE},
+    {COMMAND_COMPARE, "compare", "A.h5 B.h5 [options]",
+     "say what became slower, larger or worse from A to B: exit code 1 if something did", NO_POINTS, TWO_FILES},
     {COMMAND_INFO, "info", "[options]", "print version, libraries, device, trainers and models", NO_POINTS, NO_FILES},
     {COMMAND_WORKER, "worker", "--result-fd N --pulse-fd N [options]", "measure one configuration for a sweep",
      ONE_POINT, NO_FILES},
@@ -29,6 +31,7 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define TEXT(member) OPTION_TEXT, offsetof(struct options, member)
 #define U64(member) OPTION_U64, offsetof(struct options, member)
 #define SECONDS(member) OPTION_SECONDS, offsetof(struct options, member)
+#define F64(member) OPTION_F64, offsetof(struct options, member)
 #define SWEEP (COMMAND_SWEEP | COMMAND_LAUNCH)
 #define MEASURE (COMMAND_RUN | SWEEP)
 
@@ -65,8 +68,16 @@ const struct option_row option_table[] = {
      "CPU threads of a run (default: cores / ranks on this machine)", U64(threads)},
     {COMMAND_CHECK, "golden", 0, "FILE.h5", NULL, "the reference, written by tests/golden/make_golden.py",
      TEXT(golden)},
-    {COMMAND_REPORT, "format", 0, "FORMAT", "text, markdown, csv, json", "how to print (default: text)",
-     TEXT(format)},
+    {COMMAND_REPORT | COMMAND_COMPARE, "format", 0, "FORMAT", "text, markdown, csv, json",
+     "how to print (default: text)", TEXT(format)},
+    {COMMAND_COMPARE, "time-threshold", 0, "X", NULL,
+     "a median time must change by this share to matter (default: 0.03)", F64(time_threshold)},
+    {COMMAND_COMPARE, "memory-threshold", 0, "X", NULL, "the peak must change by this share to matter (default: 0.001)",
+     F64(memory_threshold)},
+    {COMMAND_COMPARE, "error-factor", 0, "X", NULL,
+     "a gradient error must change by this factor to matter (default: 10)", F64(error_factor)},
+    {COMMAND_COMPARE, "rerun-spread", 0, "X", NULL,
+     "standard deviation of the time ratio of two runs of the same program here (default: 0.01)", F64(rerun_spread)},
     {COMMAND_REPORT, "columns", 0, "NAME,...", NULL, "print these columns of each run", TEXT(columns)},
     {COMMAND_REPORT, "where", 0, "CONDITION", NULL,
      "only runs for which it holds: \"trainer=ghost|dpsgd and batch_size>=8\", with = != < <= > >=", TEXT(where)},
@@ -83,8 +94,8 @@ const struct option_row option_table[] = {
     {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
     {COMMAND_WORKER, "pulse-fd", 0, "N", NULL, "file descriptor of the memory that says how far the run is",
      U64(pulse_fd)},
-    {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_REPORT | COMMAND_INFO, "json", 0, NULL, NULL, "print JSON",
-     SWITCH(json)},
+    {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_REPORT | COMMAND_COMPARE | COMMAND_INFO, "json", 0, NULL, NULL,
+     "print JSON", SWITCH(json)},
     {MEASURE, "verbose", 'v', NULL, NULL, "say more on stderr", SWITCH(verbose)},
 };
 const int n_options = sizeof option_table / sizeof option_table[0];

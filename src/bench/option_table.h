@@ -6,14 +6,15 @@
 enum command {
     COMMAND_RUN = 1, COMMAND_SWEEP = 2, COMMAND_PLAN = 4, COMMAND_CHECK = 8, COMMAND_REPORT = 16, COMMAND_INFO = 32,
     COMMAND_WORKER = 64, /* what a sweep starts for each point; not for people */
-    COMMAND_MERGE = 1 << 16, COMMAND_REBUILD = 1 << 17, COMMAND_VALIDATE = 1 << 18, COMMAND_LAUNCH = 1 << 20
+    COMMAND_MERGE = 1 << 16, COMMAND_REBUILD = 1 << 17, COMMAND_VALIDATE = 1 << 18, COMMAND_COMPARE = 1 << 19,
+    COMMAND_LAUNCH = 1 << 20
 };
 
 struct command_row {
     enum command command;
     const char *name, *usage, *summary;
     enum { NO_POINTS, ONE_POINT, MANY_POINTS } points; /* configurations: none, one, comma lists and .sweep files */
-    enum { NO_FILES, ONE_FILE, SOME_FILES, SWEEP_FILES } files; /* what stands beside the options: results, sweeps */
+    enum { NO_FILES, ONE_FILE, TWO_FILES, SOME_FILES, SWEEP_FILES } files; /* what stands beside the options */
 };
 
 struct option_row {
@@ -23,7 +24,7 @@ struct option_row {
     const char *value;       /* "FILE" for --help; NULL: a switch */
     const char *values;      /* the valid ones, "text, csv"; NULL: any */
     const char *help;
-    enum { OPTION_SWITCH, OPTION_TEXT, OPTION_U64, OPTION_SECONDS } type;
+    enum { OPTION_SWITCH, OPTION_TEXT, OPTION_U64, OPTION_SECONDS, OPTION_F64 } type;
     size_t offset;           /* in struct options: bool, const char *, uint64_t or double */
 };
 

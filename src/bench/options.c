@@ -122,6 +122,10 @@ static bool set_option(struct parser *parser, int i, const char *text)
         if (!text_to_u64(text, place) || *(uint64_t *)place > MOST_THREADS)
             REFUSE("--%s: '%s' is not a possible whole number (0 to %d)", row->name, text, MOST_THREADS);
         break;
+    case OPTION_F64:
+        if (!text_to_f64(text, place) || *(double *)place <= 0)
+            REFUSE("--%s: '%s' is not a number above 0", row->name, text);
+        break;
     case OPTION_SECONDS:
         if (!text_to_seconds(text, place))
             REFUSE("--%s: '%s' is not a time; write seconds, or 90s, 15m, 2h", row->name, text);
@@ -178,6 +182,8 @@ static bool check_together(struct parser *parser)
                command->name);
     if (command->files == ONE_FILE && options->n_files != 1)
         REFUSE("%s takes one file: dpsweep %s %s", command->name, command->name, command->usage);
+    if (command->files == TWO_FILES && options->n_files != 2)
+        REFUSE("%s takes two files: dpsweep %s %s", command->name, command->name, command->usage);
     if (command->files == SOME_FILES && options->n_files == 0)
         REFUSE("%s needs files: dpsweep %s %s", command->name, command->name, command->usage);
     if (command->command == COMMAND_MERGE && !options->output)
@@ -258,6 +264,18 @@ static bool make_points(struct parser *parser, int argc, char **argv, struct swe
     if (options->shard && !shard_take(points, options->shard, error, bytes))
         return false;
     return parser->command->command == COMMAND_WORKER || points_check_data(points, error, bytes);
+}
+
+enum report_format options_report_format(const struct options *options)
+{
+    static const char *const name[] = {
+        [REPORT_TEXT] = "text", [REPORT_MARKDOWN] = "markdown", [REPORT_CSV] = "csv", [REPORT_JSON] = "json",
+    };
+    enum report_format format = options->json ? REPORT_JSON : REPORT_TEXT;
+    for (int i = 0; options->format && i <= REPORT_JSON; i++)
+        if (strcmp(options->format, name[i]) == 0)
+            format = i;
+    return format;
 }
 
 int options_parse(const char *command, int argc, char **argv, struct options *options, struct sweep_points *points)

@@ -5,6 +5,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 #include "points.h"
+#include "../records/report.h"
 
 /* Everything a command line can say besides configurations. */
 struct options {
@@ -19,6 +20,7 @@ struct options {
     uint64_t threads;                /* 0: cores / ranks on the host */
     const char *golden;              /* check */
     const char *format;              /* report, export */
+    double time_threshold, memory_threshold, error_factor, rerun_spread; /* compare; 0: as compare.h says */
     const char *columns, *where, *sort, *pivot; /* report */
     bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
@@ -29,6 +31,9 @@ struct options {
 /* Parses argv of `command` (argv[0] is the command).  With points == NULL the command takes no configuration.
  * Returns -1 to go on, or an exit code: 0 after --help, EXIT_USAGE after one line that names the valid values. */
 int options_parse(const char *command, int argc, char **argv, struct options *, struct sweep_points *);
+
+/* --format or --json, for commands that print tables; text if neither is given. */
+enum report_format options_report_format(const struct options *);
 
 /* --mode=single|profile|test --trainer NAME --model-size SIZE of the original script, rewritten as a command of ours;
  * anything else is left unchanged.  The rewritten list lives as long as the program.  Not NULL: why it cannot be. */

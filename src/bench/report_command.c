@@ -9,18 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum report_format format_of(const struct options *options)
-{
-    static const char *const name[] = {
-        [REPORT_TEXT] = "text", [REPORT_MARKDOWN] = "markdown", [REPORT_CSV] = "csv", [REPORT_JSON] = "json",
-    };
-    enum report_format format = options->json ? REPORT_JSON : REPORT_TEXT;
-    for (int i = 0; options->format && i <= REPORT_JSON; i++)
-        if (strcmp(options->format, name[i]) == 0)
-            format = i;
-    return format;
-}
-
 int report_main(int argc, char **argv)
 {
     struct options options = {0};
@@ -34,7 +22,7 @@ int report_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const struct report_view view = {options.columns, options.where, options.sort, options.pivot};
-    const bool shown = report_view_write(stdout, &state, &view, format_of(&options), error, sizeof error);
+    const bool shown = report_view_write(stdout, &state, &view, options_report_format(&options), error, sizeof error);
     sweep_state_clear(&state);
     if (!shown) {
         log_error("%s", error);

@@ -80,6 +80,12 @@ enum status record_status(const struct record *r)
     return i;
 }
 
+bool record_is_disturbed(const struct record *r)
+{
+    return strcmp(r->config.device, "cpu") == 0 &&
+           r->step_cpu_time_p50 < 0.8 * (double)r->threads * r->step_time_p50;
+}
+
 void record_set_status(struct record *r, enum status status, const char *format, ...)
 {
     memset(r->status, 0, sizeof r->status);

@@ -124,6 +124,9 @@ const struct field *record_field_find(const char *name);   /* NULL: unknown */
 void record_init(struct record *);             /* numbers 0, F64 NaN, texts empty, config default, no rows */
 void record_clear(struct record *);            /* frees the series */
 enum status record_status(const struct record *); /* N_STATUSES: none yet */
+/* On a CPU: were its threads not running most of the time?  Then its time says more about the machine than about the
+ * trainer. */
+bool record_is_disturbed(const struct record *);
 void record_set_status(struct record *, enum status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void record_add_step(struct record *, const struct step_row *);
 void record_add_memory(struct record *, const struct memory_row *);

@@ -7,7 +7,7 @@
 static const char SORTED_COLUMNS[] = "run_id,trainer,clipping,model,batch_size,physical_batch_size,seq_len,peak_ledger,"
                                      "step_time_p50,throughput_p50,verdict,status"; /* when only an order is asked */
 
-static void write_table(FILE *out, const struct table *t, enum report_format format)
+void report_table(FILE *out, const struct table *t, enum report_format format)
 {
     static void (*const write[])(FILE *, const struct table *) = {
         [REPORT_TEXT] = table_text, [REPORT_MARKDOWN] = table_markdown, [REPORT_CSV] = table_csv,
@@ -21,7 +21,7 @@ static void write_columns(FILE *out, const struct sweep_state *s, const struct c
 {
     const struct run_rows rows = {s, columns};
     const struct table table = runs_table(&rows);
-    write_table(out, &table, format);
+    report_table(out, &table, format);
 }
 
 /* `all` has the runs of standard that the shown ones are compared with. */
@@ -48,7 +48,7 @@ static bool write_pivot(FILE *out, const struct sweep_state *s, const char *desc
     if (!pivot)
         return false;
     const struct table table = pivot_table(pivot);
-    write_table(out, &table, format);
+    report_table(out, &table, format);
     pivot_free(pivot);
     return true;
 }

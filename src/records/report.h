@@ -2,6 +2,7 @@
 #ifndef REPORT_H
 #define REPORT_H
 #include "journal.h"
+#include "table.h"
 
 #include <stdio.h>
 
@@ -16,4 +17,5 @@ struct report_view { const char *columns, *where, *sort, *pivot; };
 /* Writes the pivot, the columns, or what report_write writes.  False: `error` is one line and nothing was written. */
 bool report_view_write(FILE *, const struct sweep_state *, const struct report_view *, enum report_format, char *error,
                        size_t error_bytes);
+void report_table(FILE *, const struct table *, enum report_format);
 #endif

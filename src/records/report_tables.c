@@ -149,14 +149,6 @@ static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *
     }
 }
 
-/* On a CPU, threads that were not running most of the time make a time that says more about the machine than about
- * the trainer. */
-static bool is_disturbed(const struct record *r)
-{
-    return strcmp(r->config.device, "cpu") == 0 &&
-           r->step_cpu_time_p50 < 0.8 * (double)r->threads * r->step_time_p50;
-}
-
 static void set_cells(struct line *l, const struct sweep_state *all, const bool *varies)
 {
     const struct record *r = l->r, *standard = find_standard(all, r);
@@ -172,7 +164,7 @@ static void set_cells(struct line *l, const struct sweep_state *all, const bool 
     set_mib(l->cell[CLEANED], r->memory_after_cleanup);
     set_mib(l->cell[PEAK], r->peak_ledger);
     set_number(l->cell[STEP_MS], timed ? r->step_time_p50 * 1e3 : NAN);
-    if (timed && is_disturbed(r))
+    if (timed && record_is_disturbed(r))
         text_append(l->cell[STEP_MS], CELL_BYTES, "~");
     set_number(l->cell[TOKENS], timed ? r->throughput_p50 : NAN);
     set_number(l->cell[RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
