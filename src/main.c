@@ -24,10 +24,10 @@ static const struct command_main {
     int (*main)(int argc, char **argv);
     bool on_all_ranks;           /* what the ranks of a launcher do not do together, the first does alone */
 } commands[] = {
-    {"run", run_main, true},        {"sweep", sweep_main, true},        {"launch", launch_main, true},
-    {"plan", plan_main, false},     {"check", check_main, false},       {"info", info_main, true},
-    {"report", report_main, false}, {"merge", merge_main, false},       {"rebuild", rebuild_main, false},
-    {"worker", worker_main, true},  {"validate", validate_main, false}, {"compare", compare_main, false},
+    {"run", run_main, true},            {"sweep", sweep_main, true},     {"launch", launch_main, true},
+    {"plan", plan_main, false},         {"check", check_main, false},     {"report", report_main, false},
+    {"merge", merge_main, false},       {"rebuild", rebuild_main, false}, {"validate", validate_main, false},
+    {"compare", compare_main, false},   {"info", info_main, true},        {"worker", worker_main, true},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
