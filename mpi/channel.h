@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CHANNEL_SOCKET_FD = 4, CHANNEL_MEMORY_FD = 5 };  /* of the child */
+enum { CHANNEL_SOCKET_FD = 5, CHANNEL_MEMORY_FD };     /* of the child, after those of worker.h */
 enum { BUCKETS = 2, BUCKET_BYTES = 4 << 20 };
 
 enum collective {
@@ -22,7 +22,6 @@ struct request { int32_t collective, bucket, root, n; };   /* n floats, doubles 
 
 struct channel {         /* the shared block */
     int rank, size;      /* of the group */
-    volatile int phase;  /* what the child does: enum phase, innermost */
     _Alignas(64) char bucket[BUCKETS][BUCKET_BYTES];
 };
 

@@ -2,13 +2,16 @@
  * milliseconds and sleeps in between. */
 #include "gather.h"
 #include "gpus.h"
+#include "members.h"
 #include "world.h"
 #include "../src/base/check.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
-enum tag { TAG_TASK, TAG_RECORD, TAG_SIGNAL, TAG_STOP, TAG_GPUS };
+/* TAG_VICTIM: a record of a member that could not help it (worker_is_victim).  TAG_FAILED: a member has failed.
+ * TAG_END: end your run, because another member has failed. */
+enum tag { TAG_TASK, TAG_RECORD, TAG_VICTIM, TAG_FAILED, TAG_END, TAG_SIGNAL, TAG_STOP, TAG_GPUS };
 enum { WAIT_MS = 5 };
 
 static struct worker *worker;                /* of this rank; NULL: idle */
@@ -34,13 +37,30 @@ int gather_signal(void)
     return caught;
 }
 
-static bool own_record(struct record *record)
+static bool failure_is_told;                 /* of this rank's worker */
+
+static void start_own(const struct task *task)
+{
+    worker = worker_spawn(task);
+    failure_is_told = false;
+}
+
+static bool own_record(struct record *record, bool *victim)
 {
     if (!worker || !worker_ended(worker, record))
         return false;
+    *victim = worker_is_victim(worker);
     worker_free(worker);
     worker = NULL;
     return true;
+}
+
+/* True once for a worker that has failed while others of its group go on. */
+static bool own_failure(void)
+{
+    const bool news = worker && worker_failed(worker) && !failure_is_told;
+    failure_is_told |= news;
+    return news;
 }
 
 static void wait_a_little(void)
@@ -53,23 +73,36 @@ static void wait_a_little(void)
 
 /* ---- rank 0 -------------------------------------------------------------------------------------------------- */
 
-void gather_start(int rank, const struct task *task)
+/* Rank 0 is the last to start: to start in a group is to wait for its other members. */
+void gather_start(const struct task *task)
 {
-    struct task with_gpu = *task;
-    with_gpu.gpu = gpu ? gpu[rank] : 0;
-    if (rank == 0)
-        worker = worker_spawn(&with_gpu);
-    else
-        world_send(rank, TAG_TASK, &with_gpu, sizeof with_gpu);
+    members_begin(task);
+    for (int i = task->n_members - 1; i >= 0; i--) {
+        struct task with_gpu = *task;
+        with_gpu.gpu = gpu ? gpu[task->member[i]] : 0;
+        if (task->member[i] == 0)
+            start_own(&with_gpu);
+        else
+            world_send(task->member[i], TAG_TASK, &with_gpu, sizeof with_gpu);
+    }
 }
 
-static void receive_record(int rank, size_t bytes, struct record *record)
+static void receive_record(int rank, int tag, size_t bytes, struct record *record)
 {
     void *data = malloc(bytes);
     CHECK(data);
-    world_receive(rank, TAG_RECORD, data, bytes);
+    world_receive(rank, tag, data, bytes);
     CHECK(record_decode(record, data, bytes));
     free(data);
+}
+
+static void end_others(int failed)
+{
+    if (worker && members_share(failed, 0))
+        worker_stop(worker);
+    for (int r = 1; r < world()->size; r++)
+        if (r != failed && members_share(failed, r))
+            world_send(r, TAG_END, NULL, 0);
 }
 
 static void receive_signal(int rank)
@@ -79,20 +112,37 @@ static void receive_signal(int rank)
     caught = signal;
 }
 
-bool gather_wait(int *rank, struct record *record)
+/* What a rank has sent.  True: the last record of its task. */
+static bool receive(int rank, int tag, size_t bytes, struct record *whole)
 {
-    int tag;
-    size_t bytes;
-    if (world_poll(rank, &tag, &bytes)) {
-        if (tag == TAG_RECORD)
-            receive_record(*rank, bytes, record);
-        else
-            receive_signal(*rank);
-        return tag == TAG_RECORD;
+    struct record record;
+    switch (tag) {
+    case TAG_RECORD:
+    case TAG_VICTIM:
+        receive_record(rank, tag, bytes, &record);
+        return members_add(rank, &record, tag == TAG_VICTIM, whole);
+    case TAG_FAILED:
+        world_receive(rank, tag, NULL, 0);
+        end_others(rank);
+        return false;
+    default:
+        receive_signal(rank);
+        return false;
     }
-    *rank = 0;
-    if (own_record(record))
-        return true;
+}
+
+bool gather_wait(struct record *whole)
+{
+    int rank, tag;
+    size_t bytes;
+    bool victim;
+    struct record record;
+    if (world_poll(&rank, &tag, &bytes))
+        return receive(rank, tag, bytes, whole);
+    if (own_record(&record, &victim))
+        return members_add(0, &record, victim, whole);
+    if (own_failure())
+        end_others(0);
     wait_a_little();
     return false;
 }
@@ -143,10 +193,11 @@ void gather_stop(void)
 {
     free(gpu);
     gpu = NULL;
-    worker_free(worker);
-    worker = NULL;
     for (int r = 1; r < world()->size; r++)
         world_send(r, TAG_STOP, NULL, 0);
+    worker_free(worker);          /* a member of a group waits for the others to end */
+    worker = NULL;
+    members_forget();
 }
 
 /* ---- the other ranks ----------------------------------------------------------------------------------------- */
@@ -161,11 +212,11 @@ static void pass_on_signal(void)
     passed_on = signal;
 }
 
-static void send_record(struct record *record)
+static void send_record(struct record *record, bool victim)
 {
     size_t bytes;
     void *data = record_encode(record, &bytes);
-    world_send(0, TAG_RECORD, data, bytes);
+    world_send(0, victim ? TAG_VICTIM : TAG_RECORD, data, bytes);
     free(data);
     record_clear(record);
 }
@@ -174,7 +225,14 @@ static void start_received_task(void)
 {
     struct task task;
     world_receive(0, TAG_TASK, &task, sizeof task);
-    worker = worker_spawn(&task);
+    start_own(&task);
+}
+
+static void end_run(void)
+{
+    world_receive(0, TAG_END, NULL, 0);
+    if (worker)
+        worker_stop(worker);
 }
 
 static void answer_gpus(void)
@@ -191,9 +249,12 @@ void gather_serve(void)
         int rank, tag;
         size_t bytes;
         struct record record;
+        bool victim;
         pass_on_signal();
-        if (own_record(&record))
-            send_record(&record);
+        if (own_record(&record, &victim))
+            send_record(&record, victim);
+        if (own_failure())
+            world_send(0, TAG_FAILED, NULL, 0);
         if (!world_poll(&rank, &tag, &bytes)) {
             wait_a_little();
             continue;
@@ -202,6 +263,8 @@ void gather_serve(void)
             break;
         if (tag == TAG_GPUS)
             answer_gpus();
+        else if (tag == TAG_END)
+            end_run();
         else
             start_received_task();
     }

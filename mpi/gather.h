@@ -1,4 +1,5 @@
 /* gather.h - tasks travel from rank 0 to the ranks, records back.  Rank 0 measures too, as one of them.
+ * A task goes to one rank or to a group of them, which end together and give one record.
  *
  * Rank 0:       gather_start; gather_wait until a record comes; gather_stop at the end.
  * Other ranks:  gather_serve. */
@@ -13,8 +14,8 @@ void gather_serve(void);                         /* returns after gather_stop of
 /* Rank 0: */
 /* Gives each rank its GPU, for all that is started later.  Not EXIT_OK: one line said why not. */
 enum exit_code gather_gpus(bool share);
-void gather_start(int rank, const struct task *);   /* on a rank that has nothing to do */
-bool gather_wait(int *rank, struct record *);    /* a few ms at most; true: *rank has ended with this record */
+void gather_start(const struct task *);          /* on its members, which have nothing to do */
+bool gather_wait(struct record *);   /* a few ms at most; true: the task whose first member is its rank has ended */
 void gather_stop(void);                          /* ends the ranks; what they are measuring is lost */
 
 int gather_signal(void);                         /* SIGTERM, SIGINT or SIGUSR1, once any rank has got it; else 0 */

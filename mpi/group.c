@@ -4,7 +4,6 @@
 #include "group_door.h"
 #include "../src/base/check.h"
 #include "../src/device/ledger.h"
-#include "../src/device/timer.h"
 
 #include <math.h>
 #include <sys/mman.h>
@@ -35,7 +34,6 @@ void group_join(void)
     if (channel == MAP_FAILED)
         die(EXIT_ENVIRONMENT, "cannot share memory with the rank that started this run: %s", strerror(errno));
     the_group = (struct group){channel->rank, channel->size};
-    timer_show(&channel->phase);
 }
 
 void group_open(void)

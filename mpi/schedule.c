@@ -31,6 +31,7 @@ int schedule_compare_shape(const struct config *a, const struct config *b)
     order = OR_ELSE(order, COMPARE(a->vocab, b->vocab));
     order = OR_ELSE(order, COMPARE(a->max_seq, b->max_seq));
     order = OR_ELSE(order, COMPARE(a->batch_size, b->batch_size));
+    order = OR_ELSE(order, COMPARE(a->ranks_per_run, b->ranks_per_run));
     return OR_ELSE(order, COMPARE(a->seq_len, b->seq_len));
 }
 
@@ -50,7 +51,8 @@ static int by_trainer(const void *left, const void *right)
 static int by_turn(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
-    int order = COMPARE(b->group_flops, a->group_flops);       /* greatest first */
+    int order = COMPARE(b->point->config->ranks_per_run, a->point->config->ranks_per_run);
+    order = OR_ELSE(order, COMPARE(b->group_flops, a->group_flops));       /* greatest first */
     order = OR_ELSE(order, COMPARE(a->group, b->group));
     order = OR_ELSE(order, COMPARE(a->turn, b->turn));
     return OR_ELSE(order, COMPARE(a->index, b->index));
@@ -108,6 +110,72 @@ void schedule_again(struct schedule *s, struct point *p)
     p->state = POINT_WAITING;
     if (index < s->first)
         s->first = index;
+}
+
+struct point *schedule_fitting(const struct schedule *s, int idle, int largest_running)
+{
+    for (size_t i = s->first; i < s->n && idle > 0; i++) {
+        const uint64_t needed = s->point[i].config->ranks_per_run;
+        if (s->point[i].state != POINT_WAITING)
+            continue;
+        if (needed <= (uint64_t)idle)
+            return &s->point[i];
+        if (needed > (uint64_t)largest_running)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* ---- ranks --------------------------------------------------------------------------------------------------- */
+
+/* Of the hosts that have enough idle ranks the one with the fewest, else the one with the most.
+ * n_idle (size): of each host, whose number is that of a rank on it. */
+static int best_host(const int *n_idle, int size, int n)
+{
+    int best = 0;
+    for (int host = 1; host < size; host++) {
+        const bool enough = n_idle[host] >= n, best_enough = n_idle[best] >= n;
+        if (enough ? !best_enough || n_idle[host] < n_idle[best] : !best_enough && n_idle[host] > n_idle[best])
+            best = host;
+    }
+    return best;
+}
+
+/* The first rank of n idle neighbours on a host, or its first idle one. */
+static int first_of_run(const bool *idle, const int *host_of, int size, int host, int n)
+{
+    int first = -1, run = 0;
+    for (int r = 0; r < size; r++) {
+        run = idle[r] && host_of[r] == host ? run + 1 : 0;
+        if (run && first < 0)
+            first = r;
+        if (run == n)
+            return r - n + 1;
+    }
+    return first;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+void schedule_ranks(const bool *idle, const int *host_of, int size, int n, int *chosen)
+{
+    int *n_idle = calloc((size_t)size, sizeof *n_idle), got = 0;
+    CHECK(n_idle);
+    for (int r = 0; r < size; r++)
+        n_idle[host_of[r]] += idle[r];
+    while (got < n) {
+        const int host = best_host(n_idle, size, n - got);
+        CHECK(n_idle[host] > 0);
+        n_idle[host] = 0;
+        for (int r = first_of_run(idle, host_of, size, host, n - got); r < size && got < n; r++)
+            if (idle[r] && host_of[r] == host)
+                chosen[got++] = r;
+    }
+    qsort(chosen, (size_t)n, sizeof *chosen, ascending);
+    free(n_idle);
 }
 
 bool schedule_is_hopeless(const struct point *waiting, const struct record *ended)

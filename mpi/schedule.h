@@ -22,12 +22,13 @@ struct point {
 
 double schedule_flops(const struct point *);               /* predicted, of all steps of the run */
 
-/* Zero for configurations that are compared with one another: equal model, batch and sequence. */
+/* Zero for configurations that are compared with one another: equal model, batch, sequence and number of ranks. */
 int schedule_compare_shape(const struct config *, const struct config *);
 
 /* Sorts.  Configurations that are compared with one another stand together, one of each trainer in turn, so that drift
  * of the machine hits all trainers alike.  The costliest group is first, so that no rank begins it when the others are
- * done; with ORDER_SHORTEST it is last, so that much is known soon.  ORDER_LISTED leaves all as it is. */
+ * done; with ORDER_SHORTEST it is last, so that much is known soon.  What needs many ranks is before what needs few.
+ * ORDER_LISTED leaves all as it is. */
 enum order { ORDER_LONGEST, ORDER_SHORTEST, ORDER_LISTED };
 void schedule_order(struct point *, size_t n, enum order);
 
@@ -39,6 +40,13 @@ struct schedule {
 /* The first that waits; NULL: none.  A whole sweep of them costs O(n). */
 struct point *schedule_next(struct schedule *);
 void schedule_again(struct schedule *, struct point *);    /* it waits once more */
+/* The first that waits and needs no more than `idle` ranks; NULL: none.  One that needs more is passed over only while
+ * something runs on as many ranks as it needs: their end is its turn, so nothing waits for ever. */
+struct point *schedule_fitting(const struct schedule *, int idle, int largest_running);
+
+/* Chooses n of the idle ranks (at least n of `size` are): on as few hosts as possible, neighbours where possible.
+ * chosen (n) becomes their numbers, ascending. */
+void schedule_ranks(const bool *idle, const int *host_of, int size, int n, int *chosen);
 
 /* True when `ended` ran out of real memory and `waiting` needs no less of it on the same device.  A run that its own
  * --memory-limit stopped says nothing about others. */

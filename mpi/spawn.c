@@ -1,6 +1,7 @@
 /* spawn.c - posix_spawn and not fork: its cost does not grow with the memory of the rank, and no code of ours runs in a
  * copy of a process that has MPI open. */
 #include "spawn.h"
+#include "channel.h"
 #include "../src/base/check.h"
 
 #include <fcntl.h>
@@ -70,7 +71,7 @@ static char *field_option(const struct field *field, const struct config *config
 
 static char **child_arguments(const struct task *task)
 {
-    char **list = calloc((size_t)n_config_fields + 6, sizeof *list);
+    char **list = calloc((size_t)n_config_fields + 7, sizeof *list);
     CHECK(list);
     size_t n = 0;
     list[n++] = format_text("dpsweep");
@@ -78,6 +79,8 @@ static char **child_arguments(const struct task *task)
     list[n++] = format_text("--result-fd=%d", WORKER_RESULT_FD);
     list[n++] = format_text("--pulse-fd=%d", WORKER_PULSE_FD);
     list[n++] = format_text("--threads=%llu", (unsigned long long)task->threads);
+    if (task->n_members > 1)
+        list[n++] = format_text("--member");
     for (int f = 0; f < n_config_fields; f++)
         list[n++] = field_option(&config_field[f], &task->config);
     return list;
@@ -124,25 +127,33 @@ static void begin_files(posix_spawn_file_actions_t *files, int stdout_fd, int st
     posix_spawn_file_actions_adddup2(files, stderr_fd, STDERR_FILENO);
 }
 
-/* A copy of fd that none of the child's files can overwrite before it is copied. */
-static int out_of_the_way(int fd)
+/* The child's files from WORKER_RESULT_FD on, as copies that none of them can overwrite before it is copied. */
+struct given { int n, fd[CHANNEL_MEMORY_FD - WORKER_RESULT_FD + 1]; };
+
+static void give(struct given *given, int fd)
 {
-    int copy;
-    CHECK_SYS(copy = fcntl(fd, F_DUPFD_CLOEXEC, WORKER_PULSE_FD + 1));
-    return copy;
+    CHECK_SYS(given->fd[given->n++] = fcntl(fd, F_DUPFD_CLOEXEC, CHANNEL_MEMORY_FD + 1));
 }
 
-pid_t spawn_child(const struct task *task, int result_fd, int pulse_fd, int stderr_fd)
+pid_t spawn_child(const struct task *task, int result_fd, int pulse_fd, int stderr_fd, const struct relay *relay)
 {
-    const int result = out_of_the_way(result_fd), pulse = out_of_the_way(pulse_fd);
+    struct given given = {0};
+    int socket, memory;
+    give(&given, result_fd);
+    give(&given, pulse_fd);
+    if (relay) {
+        relay_files(relay, &socket, &memory);
+        give(&given, socket);
+        give(&given, memory);
+    }
     posix_spawn_file_actions_t files;
     begin_files(&files, -1, stderr_fd);
-    posix_spawn_file_actions_adddup2(&files, result, WORKER_RESULT_FD);
-    posix_spawn_file_actions_adddup2(&files, pulse, WORKER_PULSE_FD);
-    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_PULSE_FD + 1);             /* MPI's, the journal's */
+    for (int i = 0; i < given.n; i++)
+        posix_spawn_file_actions_adddup2(&files, given.fd[i], WORKER_RESULT_FD + i);
+    posix_spawn_file_actions_addclosefrom_np(&files, WORKER_RESULT_FD + given.n);      /* MPI's, the journal's */
     const pid_t pid = start(child_arguments(task), child_environment(task->threads, task->gpu), &files);
-    close(result);
-    close(pulse);
+    while (given.n)
+        close(given.fd[--given.n]);
     return pid;
 }
 

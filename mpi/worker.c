@@ -1,6 +1,8 @@
 /* worker.c - the rank's side of a child process.  What comes through its two pipes is collected; at the end the process
- * group that it leads is killed whole, and how it ended becomes its record unless it has sent one. */
+ * group that it leads is killed whole, and how it ended becomes its record unless it has sent one.  The worker of a
+ * member of a group goes on from there until the other members have ended as well. */
 #include "worker.h"
+#include "relay.h"
 #include "spawn.h"
 #include "world.h"
 #include "../src/base/check.h"
@@ -30,6 +32,9 @@ struct worker {
     size_t result_bytes;
     char stderr_tail[4096];             /* the last of what the child wrote there */
     size_t tail_bytes;
+    struct relay *relay;                /* of a member of a group; else NULL */
+    bool stopped, was_waiting;          /* its child: because another member failed; for another member */
+    struct record record;               /* after its child has ended */
 };
 
 /* ---- start --------------------------------------------------------------------------------------------------- */
@@ -63,11 +68,14 @@ struct worker *worker_spawn(const struct task *task)
     CHECK_SYS(pipe2(result, O_CLOEXEC));
     CHECK_SYS(pipe2(error, O_CLOEXEC));
     w->task = *task;
+    w->relay = task->n_members > 1 ? relay_open(task->member, task->n_members) : NULL;
     w->start_s = w->beat_s = clock_wall_s();
     w->start_time = time_of_day_s();
     w->oom_kills_before = oom_kills();
     w->pulse = pulse_create(&pulse_fd);
-    w->pid = spawn_child(task, result[1], pulse_fd, error[1]);
+    w->pid = spawn_child(task, result[1], pulse_fd, error[1], w->relay);
+    if (w->relay)
+        relay_started(w->relay);
     close(pulse_fd);
     close(result[1]);
     close(error[1]);
@@ -80,10 +88,21 @@ struct worker *worker_spawn(const struct task *task)
 
 /* ---- while it runs ------------------------------------------------------------------------------------------- */
 
+/* Until the child says something on its pipes or asks its relay, or ms have passed. */
+static void wait_for_child(struct worker *w, int ms)
+{
+    struct pollfd fds[] = {{w->result_fd, POLLIN, 0}, {w->stderr_fd, POLLIN, 0},
+        {w->relay ? relay_socket(w->relay) : -1, POLLIN, 0}};     /* poll leaves out negative ones */
+    poll(fds, 3, ms);
+}
+
 void worker_wait(struct worker *w, int ms)
 {
-    struct pollfd fds[] = {{w->result_fd, POLLIN, 0}, {w->stderr_fd, POLLIN, 0}};  /* poll leaves out negative ones */
-    poll(fds, 2, ms);
+    const double until_s = clock_wall_s() + 1e-3 * ms;
+    if (!w->relay || !relay_look(w->relay))
+        wait_for_child(w, ms);
+    while (w->relay && relay_look(w->relay) && clock_wall_s() < until_s)
+        ;
 }
 
 /* Hands all that is in a pipe now to `take`; at its end closes it. */
@@ -140,6 +159,13 @@ static void say_stalled(struct worker *w, double since_s)
     w->warned = true;
 }
 
+/* What keeps the child is in other members: in its relay, or in a collective that it does itself.  When one member
+ * hangs, the others wait for it, and it is to be found before they are: they have more time. */
+static bool waits_for_others(const struct worker *w)
+{
+    return w->relay && (relay_child_waits(w->relay) || w->pulse->phase == PHASE_AGGREGATE);
+}
+
 /* True: it stays in one phase longer than allowed.  Half that time, or WARN_AFTER_S, is worth a line. */
 static bool stalls(struct worker *w)
 {
@@ -152,7 +178,7 @@ static bool stalls(struct worker *w)
     const double since_s = now_s - w->beat_s;
     if (!w->warned && since_s > (stall_s > 0 ? stall_s / 2 : WARN_AFTER_S))
         say_stalled(w, since_s);
-    return stall_s > 0 && since_s > stall_s;
+    return stall_s > 0 && since_s > stall_s * (waits_for_others(w) ? 2 : 1);
 }
 
 /* ---- end ----------------------------------------------------------------------------------------------------- */
@@ -213,7 +239,9 @@ static void say_how_it_ended(struct worker *w, int wait_status, enum too_long wh
 {
     char where[128];
     pulse_words(w->pulse, where, sizeof where);
-    if (why == PAST_TIMEOUT)
+    if (w->stopped)
+        record_set_status(record, STATUS_FAILED, "stopped, because another rank of its group failed");
+    else if (why == PAST_TIMEOUT)
         record_set_status(record, STATUS_TIMEOUT, "not finished after %g s (--timeout), %s", w->task.timeout_s, where);
     else if (why == STALLED)
         record_set_status(record, STATUS_TIMEOUT, "no progress for %g s (--stall), %s", w->task.stall_s, where);
@@ -266,25 +294,20 @@ static int kill_and_reap(struct worker *w)
 
 static enum too_long takes_too_long(struct worker *w)
 {
-    if (w->task.timeout_s > 0 && clock_wall_s() - w->start_s > w->task.timeout_s)
+    enum { GRACE_S = 1 };
+    const double most_s = w->task.timeout_s + (waits_for_others(w) ? GRACE_S : 0);
+    if (w->task.timeout_s > 0 && clock_wall_s() - w->start_s > most_s)
         return PAST_TIMEOUT;
     return stalls(w) ? STALLED : NOT_TOO_LONG;
 }
 
-bool worker_ended(struct worker *w, struct record *record)
+static void write_record(struct worker *w, int wait_status, enum too_long too_long)
 {
-    siginfo_t info = {.si_pid = 0};
-    CHECK_SYS(waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG | WNOWAIT));
-    const bool dead = info.si_pid != 0;
-    drain(w, &w->result_fd, take_result);      /* after the question: what a dead child wrote is all there */
-    drain(w, &w->stderr_fd, take_stderr);
-    const enum too_long too_long = dead ? NOT_TOO_LONG : takes_too_long(w);
-    if (!dead && !too_long)
-        return false;
-
-    const int wait_status = kill_and_reap(w);
+    struct record *record = &w->record;
     record_init(record);
-    if (!received(w, record)) {
+    if (received(w, record)) {
+        w->stopped = w->was_waiting = false;   /* it was ready all the same */
+    } else {
         record_clear(record);
         record_init(record);
         record->config = w->task.config;
@@ -296,7 +319,58 @@ bool worker_ended(struct worker *w, struct record *record)
     record->rank = (uint64_t)world()->rank;
     record->world_size = (uint64_t)world()->size;
     snprintf(record->host, sizeof record->host, "%s", world()->host);
+}
+
+/* True: there is no child any more, and w->record says how it ended. */
+static bool child_has_ended(struct worker *w)
+{
+    if (!w->pid)
+        return true;
+    siginfo_t info = {.si_pid = 0};
+    CHECK_SYS(waitid(P_PID, (id_t)w->pid, &info, WEXITED | WNOHANG | WNOWAIT));
+    const bool dead = info.si_pid != 0;
+    drain(w, &w->result_fd, take_result);      /* after the question: what a dead child wrote is all there */
+    drain(w, &w->stderr_fd, take_stderr);
+    const enum too_long too_long = dead ? NOT_TOO_LONG : takes_too_long(w);
+    if (!dead && !too_long)
+        return false;
+    w->was_waiting = too_long && waits_for_others(w);
+    write_record(w, kill_and_reap(w), too_long);
     return true;
+}
+
+bool worker_ended(struct worker *w, struct record *record)
+{
+    if (!child_has_ended(w))
+        return false;
+    if (w->relay) {
+        relay_leave(w->relay);
+        if (!relay_is_over(w->relay))
+            return false;
+    }
+    *record = w->record;
+    w->record.steps = NULL;                    /* they are the caller's now */
+    w->record.memory = NULL;
+    return true;
+}
+
+bool worker_failed(const struct worker *w)
+{
+    const enum status status = record_status(&w->record);
+    return w->relay && !w->pid && status != STATUS_OK && status != STATUS_INVALID; /* which all find together */
+}
+
+void worker_stop(struct worker *w)
+{
+    if (!w->pid)
+        return;
+    w->stopped = true;
+    kill(-w->pid, SIGKILL);
+}
+
+bool worker_is_victim(const struct worker *w)
+{
+    return w->stopped || w->was_waiting;
 }
 
 void worker_free(struct worker *w)
@@ -305,6 +379,8 @@ void worker_free(struct worker *w)
         return;
     if (w->pid)
         kill_and_reap(w);
+    relay_close(w->relay);
+    record_clear(&w->record);
     if (w->result_fd >= 0)
         close(w->result_fd);
     if (w->stderr_fd >= 0)

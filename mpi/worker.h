@@ -4,11 +4,14 @@
  *     while (!worker_ended(w, &record)) worker_wait(w, 5);
  *     worker_free(w);
  *
+ * In a group every member's rank does this, all at the same time; a worker of a group ends when all its members have.
+ *
  * The child is this program as `dpsweep worker` (src/bench/child.h): it gets the configuration as options and writes
  * its record to a pipe.  Its environment has no trace of the launcher, so it never takes itself for a rank. */
 #ifndef WORKER_H
 #define WORKER_H
 #include "../src/records/record.h"
+#include "group.h"
 
 /* What a rank has to know to run one configuration. */
 struct task {
@@ -17,6 +20,8 @@ struct task {
     int gpu;                  /* index among those the rank sees; ignored where there are none */
     double timeout_s, stall_s; /* 0: none */
     bool verbose;             /* pass on what the child writes to stderr */
+    int n_members;            /* ranks that run it together; 1: no group */
+    int member[GROUP_MOST];   /* (n_members) these ranks, ascending */
 };
 
 /* Once, before the first worker, in a program whose only children are workers: what a child leaves behind is found and
@@ -30,6 +35,12 @@ void worker_wait(struct worker *, int ms);          /* returns when something ha
  * sent, or says crashed, oom_host, timeout or failed, where in the run, and why. */
 bool worker_ended(struct worker *, struct record *);
 void worker_free(struct worker *);                  /* kills it and all that it started; NULL is fine */
+
+/* Of a member of a group: */
+bool worker_failed(const struct worker *);          /* its child has ended, and not well: the others are to end */
+void worker_stop(struct worker *);                  /* ends its child, if there still is one, because another failed */
+/* Its record is not about itself: it was stopped, or was waiting for another member when its time was up. */
+bool worker_is_victim(const struct worker *);
 
 /* The pipe's format: length, then the bytes of record_encode.  The other file is the memory of pulse.h. */
 enum { WORKER_RESULT_FD = 3, WORKER_PULSE_FD };

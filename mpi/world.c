@@ -3,9 +3,8 @@
  * MPI's own waits (MPI_Recv, MPI_Barrier) poll as fast as they can and take a core from whoever measures on the same
  * host; here every wait is a non-blocking call, MPI_Test and a nap. */
 #include "world.h"
-#include "../src/base/check.h"
+#include "world_mpi.h"
 
-#include <mpi.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,14 +34,18 @@ void nap_ms(int ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
 }
 
-static const char *mpi_words(int status)
+MPI_Comm world_ranks(void)
+{
+    return ranks;
+}
+
+const char *world_mpi_words(int status)
 {
     static char text[MPI_MAX_ERROR_STRING];
     int length;
     MPI_Error_string(status, text, &length);
     return text;
 }
-#define CHECK_MPI(call) CHECK_GENERIC(int, call, MPI_SUCCESS, mpi_words)
 
 /* ---- cores --------------------------------------------------------------------------------------------------- */
 

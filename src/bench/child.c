@@ -4,6 +4,7 @@
 #include "run.h"
 #include "../base/check.h"
 #include "../device/pulse.h"
+#include "../../mpi/group.h"
 #include "../../mpi/worker.h"
 
 #include <fcntl.h>
@@ -43,6 +44,8 @@ int worker_main(int argc, char **argv)
         return code;
     CHECK(points.n == 1);
     pulse_share((int)options.pulse_fd);
+    if (options.member)
+        group_join();
 
     struct record record;
     record_init(&record);

@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What a rank measures. */
+/* What a rank measures, alone or with others. */
 struct lane {
     struct point *point;           /* NULL: nothing */
+    int first;                     /* of the ranks that do */
     bool started;
     uint64_t busy_neighbours;      /* when it started */
 };
@@ -168,43 +169,79 @@ static void finish_measured(struct sweep *s, struct point *p, struct record *rec
 
 static struct task task_of(const struct sweep *s, const struct point *p)
 {
-    return (struct task){.config = *p->config, .threads = s->threads, .timeout_s = s->options->timeout_s,
+    struct task task = {.config = *p->config, .threads = s->threads, .timeout_s = s->options->timeout_s,
         .stall_s = s->options->stall_s, .verbose = s->options->verbose};
+    for (int r = 0; r < world()->size; r++)
+        if (s->lane[r].point == p)
+            task.member[task.n_members++] = r;
+    return task;
 }
 
-static uint64_t busy_neighbours(const struct sweep *s, int rank)
+/* On the host of a member, a rank that measures something else. */
+static bool is_neighbour(const struct sweep *s, int rank, const struct task *task)
 {
     const int *host_of = world()->host_of;
-    uint64_t busy = 0;
+    for (int i = 0; i < task->n_members; i++)
+        if (host_of[rank] == host_of[task->member[i]])
+            return s->lane[rank].point && s->lane[rank].point != s->lane[task->member[i]].point;
+    return false;
+}
+
+static void start(struct sweep *s, int first)
+{
+    struct lane *lane = &s->lane[first];
+    const struct task task = task_of(s, lane->point);
     for (int r = 0; r < world()->size; r++)
-        busy += r != rank && host_of[r] == host_of[rank] && s->lane[r].point;
-    return busy;
+        lane->busy_neighbours += is_neighbour(s, r, &task);
+    lane->started = true;
+    output_started(s->output, lane->point->config_sha256, lane->point->attempt, first);
+    gather_start(&task);
+}
+
+static int ranks_of(const struct point *p)
+{
+    return p ? (int)p->config->ranks_per_run : 0;
+}
+
+/* Gives one point to ranks; false: there is none that could begin now. */
+static bool hand_out_one(struct sweep *s)
+{
+    const int size = world()->size;
+    int n_idle = 0, largest = 0, chosen[GROUP_MOST];
+    bool *idle = calloc((size_t)size, sizeof *idle);
+    CHECK(idle);
+    for (int r = 0; r < size; r++) {
+        const int n = ranks_of(s->lane[r].point);
+        n_idle += idle[r] = !n;
+        largest = n > largest ? n : largest;
+    }
+    struct point *p = schedule_fitting(&s->schedule, n_idle, largest);
+    if (p) {
+        p->state = POINT_RUNNING;
+        schedule_ranks(idle, world()->host_of, size, ranks_of(p), chosen);
+        for (int i = 0; i < ranks_of(p); i++)
+            s->lane[chosen[i]] = (struct lane){.point = p, .first = chosen[0]};
+    }
+    free(idle);
+    return p != NULL;
 }
 
 /* First who gets what, then the starts: so that ranks that start together count one another as neighbours. */
 static void hand_out(struct sweep *s)
 {
-    for (int rank = 0; rank < world()->size; rank++) {
-        struct lane *lane = &s->lane[rank];
-        if (!lane->point && (lane->point = schedule_next(&s->schedule)))
-            lane->point->state = POINT_RUNNING;
-    }
-    for (int rank = 0; rank < world()->size; rank++) {
-        struct lane *lane = &s->lane[rank];
-        if (!lane->point || lane->started)
-            continue;
-        const struct task task = task_of(s, lane->point);
-        lane->started = true;
-        lane->busy_neighbours = busy_neighbours(s, rank);
-        output_started(s->output, lane->point->config_sha256, lane->point->attempt, rank);
-        gather_start(rank, &task);
-    }
+    while (hand_out_one(s))
+        ;
+    for (int r = 0; r < world()->size; r++)
+        if (s->lane[r].point && s->lane[r].first == r && !s->lane[r].started)
+            start(s, r);
 }
 
-static void take(struct sweep *s, int rank, struct record *record)
+static void take(struct sweep *s, struct record *record)
 {
-    const struct lane ended = s->lane[rank];
-    s->lane[rank] = (struct lane){0};
+    const struct lane ended = s->lane[record->rank];
+    for (int r = 0; r < world()->size; r++)
+        if (s->lane[r].point == ended.point)
+            s->lane[r] = (struct lane){0};
     record->busy_neighbours = ended.busy_neighbours;
     finish_measured(s, ended.point, record);
 }
@@ -213,29 +250,28 @@ static void show_progress(const struct sweep *s)
 {
     size_t running = 0;
     for (int rank = 0; rank < world()->size; rank++)
-        running += s->lane[rank].point != NULL;
+        running += s->lane[rank].point && s->lane[rank].first == rank;
     const double rate = s->flops_done / (clock_wall_s() - s->start_s);
     progress_show(s->done, s->n, running, s->flops_done > 0 ? s->flops_left / rate : NAN);
 }
 
 /* False: stopped before one came. */
-static bool wait_for_record(const struct sweep *s, int *rank, struct record *record)
+static bool wait_for_record(const struct sweep *s, struct record *record)
 {
     while (!stopped(s))
-        if (gather_wait(rank, record))
+        if (gather_wait(record))
             return true;
     return false;
 }
 
 static void measure_in_children(struct sweep *s)
 {
-    int rank;
     struct record record;
     while (s->done < s->n && !stopped(s)) {
         hand_out(s);
         show_progress(s);
-        if (wait_for_record(s, &rank, &record))
-            take(s, rank, &record);
+        if (wait_for_record(s, &record))
+            take(s, &record);
         output_publish_if_due(s->output);
     }
     progress_hide();

@@ -2,6 +2,7 @@
 
 #include "../base/check.h"
 #include "../base/text.h"
+#include "../../mpi/group.h"
 #include "../model/model.h"
 #include "../privacy/poisson.h"
 #include "../privacy/sampler.h"
@@ -46,7 +47,7 @@ static const struct {
     {"adam_eps", {1e-30, 1}},
     {"weight_decay", {0, 1e30}},
     {"dropout", {0, 0.99}},
-    {"ranks_per_run", {1, 1}},
+    {"ranks_per_run", {1, GROUP_MOST}},
     {"max_grad_norm", {1e-30, 1e30}},
     {"clip_quantile", {0, 1}},
     {"clip_learning_rate", {0, 10}},

@@ -24,6 +24,7 @@ struct options {
     const char *columns, *where, *sort, *pivot; /* report */
     bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
+    bool member;                     /* worker: of a group */
     const char **file;               /* what is not an option; borrowed from argv */
     int n_files;
 };

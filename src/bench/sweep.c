@@ -7,6 +7,7 @@
 #include "../device/device.h"
 #include "../records/report.h"
 #include "../../mpi/gather.h"
+#include "../../mpi/group.h"
 #include "../../mpi/world.h"
 
 #include <signal.h>
@@ -82,6 +83,26 @@ static int open_and_sweep(const struct options *options, const struct sweep_poin
     return code;
 }
 
+/* One line said why. */
+static bool groups_are_impossible(const struct sweep_points *points, const struct options *options)
+{
+    uint64_t most = 1;
+    for (size_t i = 0; i < points->n; i++)
+        most = points->config[i].ranks_per_run > most ? points->config[i].ranks_per_run : most;
+    const unsigned long long needed = most;
+    if (most > 1 && group_absent())
+        log_error("--ranks-per-run %llu: %s", needed, group_absent());
+    else if (most > 1 && options->no_isolate)
+        log_error("--ranks-per-run %llu: --no-isolate is for one process; leave it out, and start %llu with mpirun "
+                  "-n %llu", needed, needed, needed);
+    else if (most > (uint64_t)world()->size)
+        log_error("--ranks-per-run %llu: there %s; start more with mpirun -n %llu", needed,
+                  world()->size == 1 ? "is one rank" : "are fewer ranks", needed);
+    else
+        return false;
+    return true;
+}
+
 static int lead(int argc, char **argv)
 {
     struct options options = {0};
@@ -93,6 +114,8 @@ static int lead(int argc, char **argv)
         options.launcher = launch_default();
     if (options.no_isolate && world()->size > 1)
         code = refuse("--no-isolate is for one process: start it without mpirun");
+    else if (groups_are_impossible(&points, &options))
+        code = EXIT_USAGE;
     else if (!options.no_isolate && !options.launcher && device_is_gpu())
         code = gather_gpus(options.share_gpu);
     if (code <= EXIT_OK)

@@ -15,7 +15,6 @@ _Static_assert((int)N_PHASES < (int)DEVICE_LANES, "each phase has a lane of the 
 static struct {
     enum phase open[DEPTH];
     int depth;
-    volatile int *shown;
 } timer;
 
 static double clock_s(clockid_t id)
@@ -34,25 +33,12 @@ static void book(void)
     device_lap((int)timer_phase());
 }
 
-static void show(void)
-{
-    pulse_phase(timer_phase());
-    if (timer.shown)
-        *timer.shown = (int)timer_phase();
-}
-
-void timer_show(volatile int *where)
-{
-    timer.shown = where;
-    show();
-}
-
 int timer_push(enum phase phase)
 {
     CHECK(timer.depth < DEPTH);
     book();
     timer.open[timer.depth++] = phase;
-    show();
+    pulse_phase(timer_phase());
     trace_change();
     return 1;
 }
@@ -62,7 +48,7 @@ int timer_pop(void)
     CHECK(timer.depth > 0);
     book();
     timer.depth--;
-    show();
+    pulse_phase(timer_phase());
     trace_change();
     return 0;
 }

@@ -30,8 +30,6 @@ extern const char *const phase_name[N_PHASES];
 int timer_push(enum phase);      /* returns 1 */
 int timer_pop(void);             /* returns 0 */
 enum phase timer_phase(void);    /* the innermost open phase; N_PHASES outside all */
-/* From now on *where is the innermost open phase at each moment: for another process that watches this one. */
-void timer_show(volatile int *where);
 void timer_reset(void);          /* all sums to zero */
 double timer_s(enum phase);      /* seconds since the last reset */
 
