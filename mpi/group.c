@@ -106,11 +106,17 @@ void group_sum_host(double *x, int n)
 /* NaN travels as infinity with a mark: what MPI_MAX makes of NaN is not said. */
 void group_max_host(double *x, int n)
 {
-    for (int i = 0; i < n && !is_silent(); i++) {
-        double pair[2] = {isnan(x[i]), isnan(x[i]) ? INFINITY : x[i]};
-        combine(MAX_DOUBLES, pair, 2, sizeof *pair);
-        x[i] = pair[0] > 0.0 ? NAN : pair[1];
+    double most[2 * GROUP_MOST_NUMBERS];
+    CHECK(n <= GROUP_MOST_NUMBERS);
+    if (is_silent())
+        return;
+    for (int i = 0; i < n; i++) {
+        most[i] = isnan(x[i]) ? INFINITY : x[i];
+        most[n + i] = isnan(x[i]);
     }
+    combine(MAX_DOUBLES, most, 2 * n, sizeof *most);
+    for (int i = 0; i < n; i++)
+        x[i] = most[n + i] > 0.0 ? NAN : most[i];
 }
 
 void group_share(void *x, size_t bytes)

@@ -31,7 +31,8 @@ void group_all_gather(float *x, long n);     /* every part becomes what its owne
 
 /* A few numbers of the host.  They wait for all members. */
 void group_sum_host(double *x, int n);       /* the same bits on all members */
-void group_max_host(double *x, int n);       /* NaN counts as greater than all */
+enum { GROUP_MOST_NUMBERS = 16 };
+void group_max_host(double *x, int n);       /* n <= GROUP_MOST_NUMBERS; NaN counts as greater than all */
 void group_share(void *x, size_t bytes);     /* all get what member 0 has: identities of libraries */
 
 /* Bytes that each member had to send for the collectives on vectors so far, by the fewest that any algorithm can do

@@ -115,7 +115,7 @@ void relay_started(struct relay *r)
 
 bool relay_child_waits(const struct relay *r)
 {
-    return r->stage == AGREEING && !r->left;
+    return !r->left && (r->stage == AGREEING || r->stage == OVER);
 }
 
 void relay_leave(struct relay *r)

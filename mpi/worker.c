@@ -6,6 +6,7 @@
 #include "spawn.h"
 #include "world.h"
 #include "../src/base/check.h"
+#include "../src/device/device.h"
 #include "../src/device/pulse.h"
 
 #include <fcntl.h>
@@ -159,11 +160,11 @@ static void say_stalled(struct worker *w, double since_s)
     w->warned = true;
 }
 
-/* What keeps the child is in other members: in its relay, or in a collective that it does itself.  When one member
- * hangs, the others wait for it, and it is to be found before they are: they have more time. */
+/* What keeps the child is in other members: its relay knows, or on a GPU, where the child does collectives itself, its
+ * phase.  When one member hangs, the others wait for it, and it is to be found before they are: they have more time. */
 static bool waits_for_others(const struct worker *w)
 {
-    return w->relay && (relay_child_waits(w->relay) || w->pulse->phase == PHASE_AGGREGATE);
+    return w->relay && (relay_child_waits(w->relay) || (device_is_gpu() && w->pulse->phase == PHASE_AGGREGATE));
 }
 
 /* True: it stays in one phase longer than allowed.  Half that time, or WARN_AFTER_S, is worth a line. */
@@ -331,6 +332,8 @@ static bool child_has_ended(struct worker *w)
     const bool dead = info.si_pid != 0;
     drain(w, &w->result_fd, take_result);      /* after the question: what a dead child wrote is all there */
     drain(w, &w->stderr_fd, take_stderr);
+    if (!dead && w->relay && relay_is_over(w->relay))
+        worker_stop(w);                        /* nobody answers it any more */
     const enum too_long too_long = dead ? NOT_TOO_LONG : takes_too_long(w);
     if (!dead && !too_long)
         return false;
@@ -349,8 +352,7 @@ bool worker_ended(struct worker *w, struct record *record)
             return false;
     }
     *record = w->record;
-    w->record.steps = NULL;                    /* they are the caller's now */
-    w->record.memory = NULL;
+    memset(&w->record, 0, sizeof w->record);   /* its rows are the caller's now */
     return true;
 }
 

@@ -52,8 +52,7 @@ refused "an unknown trainer"    "'foo' is not one of standard, dpsgd, "        r
 refused "an unknown model"      "'huge' is not one of tiny, small, medium, 1b"           run --model huge
 refused "a precision to come"   "'bf16' does not exist yet; there is: fp32"              run --precision bf16
 refused "an unknown optimizer"  "'lion' is not one of sgd, adamw"                        run --optimizer lion
-refused "a placement to come"   "'shares' does not exist yet; there is: sum"             run --noise-placement shares
-refused "groups to come"        'only 1 so far'                                          run --ranks-per-run 2
+refused "a group alone"         'there is one rank; start more with mpirun -n 2'         run --ranks-per-run 2
 refused "too much dropout"      "'1.5' is not a possible number"                         run --dropout 1.5
 refused "a hidden control"      'wrong with a tied head only; choose --model gpt2'       run --trainer broken-tied
 refused "another device"        "--device: 'tpu' is not one of"                          run --device tpu

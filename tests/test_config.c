@@ -110,8 +110,8 @@ static void a_bad_value_names_the_valid_ones(void **state)
     assert_says("--max-grad-norm: '0'");
     assert_false(set("memory-limit", "many", &config));
     assert_says("GiB");
-    assert_false(set("ranks-per-run", "2", &config));
-    assert_says("only 1 so far");
+    assert_false(set("ranks-per-run", "0", &config));
+    assert_says("1 to 1024");
 }
 
 static void what_does_not_exist_yet_is_refused_by_name(void **state)

@@ -246,13 +246,26 @@ static void shuffles_are_fair_in_pairs(void **state)
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-static struct batch shuffled_batch(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed,
-                                   uint32_t step, int n, uint64_t *valid)
+static struct part all_of(int n)
+{
+    return (struct part){0, n};
+}
+
+static struct batch shuffled_share(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed,
+                                   uint32_t step, int n, struct part share, uint64_t *valid)
 {
     const struct sampler sampler = {SAMPLING_SHUFFLE, seed, dataset_records(dataset), n, n};
     long record[MOST];
     assert_int_equal(sampler_draw(&sampler, step, record), n);
-    return dataset_batch(dataset, buffer, record, n, valid);
+    struct batch batch = dataset_batch(dataset, buffer, record, share, valid);
+    assert_true(batch.first == 0 && batch.place == share.begin && batch.n == share.end - share.begin);
+    return batch;
+}
+
+static struct batch shuffled_batch(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed,
+                                   uint32_t step, int n, uint64_t *valid)
+{
+    return shuffled_share(dataset, buffer, seed, step, n, all_of(n), valid);
 }
 
 /* What the device holds of a batch. */
@@ -339,9 +352,61 @@ static void the_rest_of_an_epoch_is_not_mixed_into_the_next(void **state)
         look(&batch, &seen);
         assert_int_not_equal(seen.token[0], seen.token[T]);
     }
-    struct batch empty = dataset_batch(dataset, buffer, NULL, 0, NULL);
+    struct batch empty = dataset_batch(dataset, buffer, NULL, all_of(0), NULL);
     assert_int_equal(empty.n, 0);
     batch_buffer_free(buffer);
+    dataset_close(dataset);
+}
+
+/* Copies the samples of a share to their places. */
+static void add_share(struct seen *whole, const struct batch *batch)
+{
+    struct seen seen;
+    look(batch, &seen);
+    memcpy(whole->token + batch->place * T, seen.token, (size_t)batch->n * T * sizeof(int));
+    memcpy(whole->target + batch->place * T, seen.target, (size_t)batch->n * T * sizeof(int));
+    memcpy(whole->length + batch->place, seen.length, (size_t)batch->n * sizeof(int));
+    memcpy(whole->loss_scale + batch->place, seen.loss_scale, (size_t)batch->n * sizeof(float));
+    memcpy(whole->position, seen.position, sizeof seen.position);
+}
+
+/* Batches of n on ranks with the buffer of the largest share: they are what one rank has. */
+static void assert_shares_are_a_batch(const struct dataset *dataset, int n, int ranks)
+{
+    struct seen whole[2], joined[2];
+    uint64_t valid, valid_of_shares = 0;
+    memset(whole, 0, sizeof whole);
+    memset(joined, 0, sizeof joined);
+    struct batch_buffer *buffer = batch_buffer_create(n, T), *small = batch_buffer_create((n + ranks - 1) / ranks, T);
+    const struct batch batch = shuffled_batch(dataset, buffer, 4, 1, n, &valid);
+    add_share(&whole[0], &batch);
+    const struct batch repeats = dataset_batch_with_repeats(dataset, buffer, n, all_of(n));
+    add_share(&whole[1], &repeats);
+    for (int r = 0; r < ranks; r++) {
+        uint64_t valid_here;
+        const struct part share = batch_share(n, r, ranks);
+        const struct batch a = shuffled_share(dataset, small, 4, 1, n, share, &valid_here);
+        valid_of_shares += valid_here;
+        add_share(&joined[0], &a);
+        const struct batch b = dataset_batch_with_repeats(dataset, small, n, share);
+        add_share(&joined[1], &b);
+    }
+    assert_memory_equal(whole, joined, sizeof whole);
+    assert_int_equal(valid, valid_of_shares);
+    batch_buffer_free(small);
+    batch_buffer_free(buffer);
+}
+
+static void the_shares_of_ranks_are_one_batch(void **state)
+{
+    (void)state;
+    char text[256] = "";
+    for (int i = 0; i < 24; i++)
+        sprintf(text + strlen(text), "%.*s\n", 1 + i % 5, "abcdefgh" + i % 3);
+    struct dataset *dataset = open_text(text, strlen(text), "line");
+    for (int n = 1; n <= 12; n++)
+        for (int ranks = 1; ranks <= 5; ranks++) /* uneven shares, more ranks than samples */
+            assert_shares_are_a_batch(dataset, n, ranks);
     dataset_close(dataset);
 }
 
@@ -393,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_batch_predicts_the_next_token_of_each_record),
         cmocka_unit_test(an_epoch_shows_each_record_once_whatever_the_batch_size),
         cmocka_unit_test(the_rest_of_an_epoch_is_not_mixed_into_the_next),
+        cmocka_unit_test(the_shares_of_ranks_are_one_batch),
         cmocka_unit_test(a_buffer_that_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -29,7 +29,7 @@ static void first_step(struct pairing p)
     assert_true(trainer_stated_noise_std(r->t) == std);
     trainer_clipped_sum(r->t, &r->x, NULL, NULL);
     float *noisy = send(fetch(r->t->sum, P), P);
-    noise_add(noisy, P, std, noise_stream(r->t->config.seed, 0));
+    noise_add(noisy, 0, P, std, noise_stream(r->t->config.seed, 0));
     const float *w = fetch(r->m->params, P);
     trainer_step(r->t, &r->x);
     const float *sum = fetch(r->t->sum, P), *got = fetch(r->m->params, P);

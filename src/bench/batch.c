@@ -83,25 +83,38 @@ static void finish_sample(struct batch_buffer *buffer, int b, int length)
     host->loss_scale[b] = length > 1 ? 1.0f / (float)(length - 1) : 0.0f;
 }
 
-static struct batch send_batch(struct batch_buffer *buffer, int n)
+struct part batch_share(long n, int rank, int size)
 {
-    device_copy_in(buffer->device, buffer->host, buffer->bytes);
-    return batch_buffer_view(buffer, n);
+    return (struct part){rank * n / size, (rank + 1) * n / size};
 }
 
-struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *buffer, const long *record, int n,
-                           uint64_t *valid_tokens)
+static struct batch send_batch(struct batch_buffer *buffer, struct part share)
 {
-    CHECK(n <= buffer->capacity);
+    device_copy_in(buffer->device, buffer->host, buffer->bytes);
+    struct batch batch = batch_buffer_view(buffer, (int)(share.end - share.begin));
+    batch.place = share.begin;
+    return batch;
+}
+
+static int *token_row(struct batch_buffer *buffer, int b)
+{
+    return buffer->on_host.token + (size_t)b * (size_t)buffer->T;
+}
+
+struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *buffer, const long *record,
+                           struct part share, uint64_t *valid_tokens)
+{
+    CHECK(share.end - share.begin <= buffer->capacity);
     uint64_t valid = 0;
-    for (int b = 0; b < n; b++) {
-        const int length = dataset_record(dataset, record[b], buffer->on_host.token + (size_t)b * (size_t)buffer->T);
+    for (long place = share.begin; place < share.end; place++) {
+        const int b = (int)(place - share.begin);
+        const int length = dataset_record(dataset, record[place], token_row(buffer, b));
         finish_sample(buffer, b, length);
         valid += (uint64_t)length;
     }
     if (valid_tokens)
         *valid_tokens = valid;
-    return send_batch(buffer, n);
+    return send_batch(buffer, share);
 }
 
 /* The next record with a token to predict, from *record on; returns its length, 1 if there is none. */
@@ -113,20 +126,29 @@ static int next_with_target(const struct dataset *dataset, long *record, int *to
     return length;
 }
 
-struct batch dataset_batch_with_repeats(const struct dataset *dataset, struct batch_buffer *buffer, int n)
+/* The record of sample 0 or, the next after it, of sample n-1. */
+static int special_record(const struct dataset *dataset, bool is_first, int *token)
 {
     long record = 0;
-    CHECK(n >= 1 && n <= buffer->capacity);
-    memset(buffer->on_host.token, 0, (size_t)n * (size_t)buffer->T * sizeof(int));
-    for (int b = 0; b < n; b++) {
-        int *token = buffer->on_host.token + (size_t)b * (size_t)buffer->T;
-        const bool has_record = b == 0 || b == n - 1;
-        const int length = has_record ? next_with_target(dataset, &record, token) : 1;
-        for (int t = (length + 1) / 2; b == n - 1 && t < length; t++)
+    const int length = next_with_target(dataset, &record, token);
+    return is_first ? length : next_with_target(dataset, &record, token);
+}
+
+struct batch dataset_batch_with_repeats(const struct dataset *dataset, struct batch_buffer *buffer, int n,
+    struct part share)
+{
+    CHECK(n >= 1 && share.end <= n && share.end - share.begin <= buffer->capacity);
+    for (long place = share.begin; place < share.end; place++) {
+        const int b = (int)(place - share.begin);
+        const bool is_last = place == n - 1, is_special = place == 0 || is_last;
+        int *token = token_row(buffer, b);
+        memset(token, 0, (size_t)buffer->T * sizeof *token);
+        const int length = is_special ? special_record(dataset, place == 0, token) : 1;
+        for (int t = (length + 1) / 2; is_last && t < length; t++)
             token[t] = token[t - (length + 1) / 2];
         finish_sample(buffer, b, length);
     }
-    return send_batch(buffer, n);
+    return send_batch(buffer, share);
 }
 
 struct batch batch_from_tokens(struct batch_buffer *buffer, const int *token, const int *length, int n)
@@ -135,5 +157,5 @@ struct batch batch_from_tokens(struct batch_buffer *buffer, const int *token, co
     memcpy(buffer->on_host.token, token, (size_t)n * (size_t)buffer->T * sizeof *token);
     for (int b = 0; b < n; b++)
         finish_sample(buffer, b, length[b]);
-    return send_batch(buffer, n);
+    return send_batch(buffer, (struct part){0, n});
 }

@@ -18,8 +18,6 @@ static const struct {
     {"precision", "tf32"},
     {"precision", "bf16"},
     {"precision", "fp16"},
-    {"noise_placement", "shares"},
-    {"noise_placement", "sharded"},
 };
 enum { N_COMING = sizeof coming / sizeof coming[0] };
 
@@ -29,7 +27,6 @@ static const struct {
 } fixed[] = {
     {"precision", {"fp32"}},
     {"device", {DPSWEEP_DEVICE}},
-    {"noise_placement", {"sum"}},
     {"record", {"line", "paragraph"}},
 };
 enum { N_FIXED = sizeof fixed / sizeof fixed[0] };
@@ -59,6 +56,8 @@ const char *choice_at(const struct field *field, int i)
         return i < N_SAMPLINGS ? sampling_name[i] : NULL;
     if (strcmp(field->name, "norm_mode") == 0)
         return i < N_NORM_MODES ? norm_mode_name[i] : NULL;
+    if (strcmp(field->name, "noise_placement") == 0)
+        return i < N_NOISE_PLACEMENTS ? noise_placement_name[i] : NULL;
     if (strcmp(field->name, "optimizer") == 0)
         return i < N_OPTIMIZERS ? optimizer_name[i] : NULL;
     for (int k = 0; k < N_FIXED; k++)

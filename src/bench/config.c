@@ -25,8 +25,8 @@
 const struct field config_field[N_CONFIG_FIELDS] = {CONFIG_FIELDS(FIELD_ROW)};
 const int n_config_fields = N_CONFIG_FIELDS;
 
-/* What a number may be; a later version knows more than one value where both ends are the same.  The bounds keep
- * products of sizes within 63 bits, together with model_shape_error and resolve_batch. */
+/* What a number may be.  The bounds keep products of sizes within 63 bits, together with model_shape_error and
+ * resolve_batch. */
 static const struct {
     const char *field;
     struct range range;
@@ -99,8 +99,6 @@ static void range_text(const struct field *field, char *text, size_t bytes)
     struct range range = config_range(field);
     if (is_bytes(field))
         snprintf(text, bytes, "bytes, or with K, M, G, KiB, MiB, GiB");
-    else if (range.min == range.max)
-        snprintf(text, bytes, "only %g so far", range.min);
     else if (range.max >= 0x1p64)
         snprintf(text, bytes, "%g or more", range.min);
     else
@@ -276,6 +274,7 @@ static bool resolve_batch(struct config *config, char *error, size_t bytes)
 {
     unsigned long long B = config->batch_size, T = config->seq_len, physical = config->physical_batch_size;
     unsigned long long most = config->max_batch_size;
+    const unsigned long long ranks = config->ranks_per_run, share = (B + ranks - 1) / ranks;
     const bool varies = strcmp(config->sampling, sampling_name[SAMPLING_POISSON]) == 0;
     if (most && (most < B || (most > B && !varies)))
         REFUSE("--max-batch-size %llu: %s", most, varies ? "less than --batch-size, the average of a batch"
@@ -283,9 +282,12 @@ static bool resolve_batch(struct config *config, char *error, size_t bytes)
     most = !varies ? B : most ? most : (unsigned long long)poisson_usual_capacity((long)B);
     if (physical > B)
         REFUSE("--physical-batch-size %llu: more than --batch-size %llu; choose 0 to %llu", physical, B, B);
+    if (physical > share)
+        REFUSE("--physical-batch-size %llu: more than a rank's share of --batch-size %llu with --ranks-per-run %llu; "
+               "choose 0 to %llu", physical, B, ranks, share);
     if (most * T > INT32_MAX)
         REFUSE("--batch-size %llu --seq-len %llu: more than %d tokens in a step; choose fewer", B, T, INT32_MAX);
-    config->physical_batch_size = physical ? physical : B;
+    config->physical_batch_size = physical ? physical : share;
     config->max_batch_size = most;
     return true;
 }

@@ -19,7 +19,7 @@
     F(U64, vocab, 0, "1", "vocabulary size V (0: as the model says)")                                                  \
     F(U64, max_seq, 0, "1", "learned positions (0: as the model says)")                                                \
     F(U64, batch_size, 4, "1", "samples of one optimizer step (the logical batch)")                                    \
-    F(U64, physical_batch_size, 0, "1", "samples in memory at once (0: the whole logical batch)")                      \
+    F(U64, physical_batch_size, 0, "1", "samples in memory at once (0: all of the rank's)")                            \
     F(U64, seq_len, 64, "1", "tokens of a sample T")                                                                   \
     F(TEXT, precision, "fp32", "", "of weights and arithmetic")                                                        \
     F(TEXT, device, DPSWEEP_DEVICE, "", "what it runs on; chosen when dpsweep is built")                               \

@@ -10,6 +10,7 @@
 #ifndef DATA_H
 #define DATA_H
 #include "../model/model.h"
+#include "../../mpi/group.h"
 
 struct dataset;
 
@@ -28,14 +29,16 @@ struct batch_buffer;
 struct batch_buffer *batch_buffer_create(int capacity, int T); /* NULL: out of memory, see ledger_message() */
 void batch_buffer_free(struct batch_buffer *);
 struct batch batch_buffer_view(const struct batch_buffer *, int n); /* whatever it holds, for rehearsals */
-/* A batch of n given records (sampler.h).  Copies it to the device, allocates nothing.  *valid_tokens (may be NULL)
- * gets the unpadded input tokens. */
-struct batch dataset_batch(const struct dataset *, struct batch_buffer *, const long *record, int n,
+/* The samples of a logical batch of n that a rank of a group takes: neighbours; shares differ by one sample at most. */
+struct part batch_share(long n, int rank, int size);
+/* A share of a batch of given records (sampler.h).  Copies it to the device, allocates nothing.  *valid_tokens (may be
+ * NULL) gets the unpadded input tokens of the share. */
+struct batch dataset_batch(const struct dataset *, struct batch_buffer *, const long *record, struct part share,
                            uint64_t *valid_tokens);
-/* For verification: samples 0 and n-1 are the first two records that have a token to predict, the samples between
- * have none.  The last repeats the tokens of its first half in its second, so that repeated ids are met whatever the
- * vocabulary. */
-struct batch dataset_batch_with_repeats(const struct dataset *, struct batch_buffer *, int n);
+/* For verification, a share of a batch of n: samples 0 and n-1 are the first two records that have a token to predict,
+ * the samples between have none.  The last repeats the tokens of its first half in its second, so that repeated ids are
+ * met whatever the vocabulary. */
+struct batch dataset_batch_with_repeats(const struct dataset *, struct batch_buffer *, int n, struct part share);
 /* The same from given tokens: token (n,T), length (n) valid tokens of each. */
 struct batch batch_from_tokens(struct batch_buffer *, const int *token, const int *length, int n);
 #endif

@@ -75,19 +75,53 @@ static struct philox_stream signs_of(uint64_t seed)
     return (struct philox_stream){.seed = seed, .stream = STREAM_OF(PROJECTION, 0)};
 }
 
-void figures_of(struct figures *f, const struct model *m, const float *x, uint64_t seed)
+/* Elements of a tensor that are in a part of the vector: n (0: none) from element `begin` of the vector. */
+struct piece { long begin, n; };
+static struct piece piece_of(const struct tensor *t, struct part part)
+{
+    const long begin = t->offset > part.begin ? t->offset : part.begin;
+    const long end = t->offset + t->size < part.end ? t->offset + t->size : part.end;
+    return (struct piece){begin, end > begin ? end - begin : 0};
+}
+
+void figures_of_part(struct figures *f, const struct model *m, const float *x, struct part part, uint64_t seed)
 {
     struct parts parts = parts_begin(m);
     for (int p = 0; p < m->n_tensors; p++) {
-        const struct tensor *t = &m->tensor[p];
+        const struct piece piece = piece_of(&m->tensor[p], part);
+        const float *y = x + (piece.begin - part.begin);
+        f->norm[p] = 0.0;
+        memset(f->projection + (long)p * N_SIGNS, 0, N_SIGNS * sizeof *f->projection);
+        if (!piece.n)
+            continue;
         KERNEL(fill, parts.sq, 0.0f, 1);
-        KERNEL(sqnorm_rows, x + t->offset, t->size, parts.device, parts.sq, 1, t->size);
-        parts_add(parts, chunks_of(t->size), 1, &f->norm[p]);
+        KERNEL(sqnorm_rows, y, piece.n, parts.device, parts.sq, 1, piece.n);
+        parts_add(parts, chunks_of(piece.n), 1, &f->norm[p]);
         f->norm[p] = sqrt(f->norm[p]);
-        KERNEL(project, x + t->offset, signs_of(seed), t->offset, parts.device, t->size);
-        parts_add(parts, chunks_of(t->size), N_SIGNS, f->projection + (long)p * N_SIGNS);
+        KERNEL(project, y, signs_of(seed), piece.begin, parts.device, piece.n);
+        parts_add(parts, chunks_of(piece.n), N_SIGNS, f->projection + (long)p * N_SIGNS);
     }
     parts_end(parts);
+}
+
+void figures_of(struct figures *f, const struct model *m, const float *x, uint64_t seed)
+{
+    figures_of_part(f, m, x, (struct part){0, m->n_params}, seed);
+}
+
+void figures_add_projections(struct figures *f)
+{
+    group_sum_host(f->projection, f->n_tensors * N_SIGNS);
+}
+
+void figures_join(struct figures *f)
+{
+    for (int p = 0; p < f->n_tensors; p++)
+        f->norm[p] *= f->norm[p];
+    group_sum_host(f->norm, f->n_tensors);
+    for (int p = 0; p < f->n_tensors; p++)
+        f->norm[p] = sqrt(f->norm[p]);
+    figures_add_projections(f);
 }
 
 void figures_of_noise(struct figures *f, const struct model *m, struct philox_stream noise, uint64_t seed)

@@ -4,6 +4,7 @@
 #ifndef FIGURES_H
 #define FIGURES_H
 #include "../model/model.h"
+#include "../../mpi/group.h"
 
 enum { N_SIGNS = 8 };
 struct figures {
@@ -14,8 +15,14 @@ struct figures {
 struct figures figures_create(int n_tensors);
 void figures_free(struct figures *);
 
-/* Of x (P) on the device.  Signs are a function of the seed. */
-void figures_of(struct figures *, const struct model *, const float *x, uint64_t seed);
+/* Of a vector of P numbers on the device.  Signs are a function of the seed. */
+void figures_of(struct figures *, const struct model *, const float *vector, uint64_t seed);
+/* Of a vector of which one part is there and all else counts as 0. */
+void figures_of_part(struct figures *, const struct model *, const float *part, struct part where, uint64_t seed);
+/* From the figures of the parts that the ranks of a group have to those of the whole, on all ranks. */
+void figures_join(struct figures *);
+/* From the figures of vectors that the ranks have to the projections of their sum; its norms are left alone. */
+void figures_add_projections(struct figures *);
 /* Projections of standard normal noise (P) of a stream; its norms are left alone. */
 void figures_of_noise(struct figures *, const struct model *, struct philox_stream noise, uint64_t seed);
 

@@ -24,9 +24,10 @@ void reference_free(struct reference *r)
 }
 
 /* sum += gradient of sample b of the two alone, with the dropout masks of the coming step */
-static void add_gradient(struct trainer *t, const struct batch *x, int b)
+static void add_gradient(struct trainer *t, const struct sample_source *source, int b)
 {
-    const struct batch sample = batch_slice(x, b == 0 ? 0 : x->n - 1, 1);
+    const long place = b == 0 ? 0 : source->n - 1;
+    const struct batch sample = source->samples(source->ctx, (struct part){place, place + 1});
     trainer_set_dropout(t);
     ledger_start(PROGRAM_REFERENCE);
     model_forward(t->model, &sample);
@@ -35,10 +36,10 @@ static void add_gradient(struct trainer *t, const struct batch *x, int b)
 }
 
 /* Leaves g_b in the sum. */
-static void measure_norms(struct reference *r, struct trainer *t, const struct batch *x, int b)
+static void measure_norms(struct reference *r, struct trainer *t, const struct sample_source *source, int b)
 {
     KERNEL(fill, t->sum, 0.0f, t->model->n_params);
-    add_gradient(t, x, b);
+    add_gradient(t, source, b);
     figures_of(&r->sum, t->model, t->sum, t->config.seed);
     memcpy(r->norm[b], r->sum.norm, (size_t)t->model->n_tensors * sizeof(double));
 }
@@ -72,17 +73,17 @@ static double threshold(const struct reference *r, int n_tensors)
     return n_0 > 0.0 && n_1 > 0.0 ? sqrt(n_0 * n_1) : most > 0.0 ? most / 2 : 1.0;
 }
 
-void reference_compute(struct reference *r, struct trainer *t, const struct batch *x)
+void reference_compute(struct reference *r, struct trainer *t, const struct sample_source *source)
 {
-    r->n = x->n < REFERENCE_SAMPLES ? 1 : REFERENCE_SAMPLES;
+    r->n = source->n < REFERENCE_SAMPLES ? 1 : REFERENCE_SAMPLES;
     for (int b = r->n - 1; b >= 0; b--)
-        measure_norms(r, t, x, b);
+        measure_norms(r, t, source, b);
     r->max_grad_norm = threshold(r, t->model->n_tensors);
     if (r->n == 1) {
         scale_sum(r, t, 0, NO_SAMPLE);
     } else {
         scale_sum(r, t, 0, 1);
-        add_gradient(t, x, 1);
+        add_gradient(t, source, 1);
         scale_sum(r, t, 1, NO_SAMPLE);
     }
     figures_of(&r->sum, t->model, t->sum, t->config.seed);

@@ -19,6 +19,9 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
 {
     *t = (struct trainer_config){
         .batch_size = (int)c->max_batch_size,
+        .ranks = (int)c->ranks_per_run,
+        .noise_placement =
+            (enum noise_placement)index_of(c->noise_placement, noise_placement_name, N_NOISE_PLACEMENTS),
         .physical_batch_size = (int)c->physical_batch_size,
         .max_grad_norm = c->max_grad_norm,
         .noise_multiplier = c->noise_multiplier,
@@ -45,23 +48,34 @@ bool rig_create_model(struct rig *r, const struct model_shape *shape)
     return r->model != NULL;
 }
 
-/* The sequences that a run goes through, each once, so that the ledger knows them. */
+static struct batch samples_of_view(void *buffer, struct part share)
+{
+    return batch_buffer_view(buffer, (int)(share.end - share.begin));
+}
+
+/* The sequences that a run goes through, each once, so that the ledger knows them: on every rank of a group those of
+ * all, the larger and the smaller shares, so that all have the same arena. */
 static void rehearse(struct rig *r, int expected)
 {
+    const struct trainer_config *config = &r->trainer->config;
+    const struct sample_source source = {expected, samples_of_view, r->buffer};
+    const int fewest = expected / config->ranks, most = (expected + config->ranks - 1) / config->ranks;
+    const struct batch batch = batch_buffer_view(r->buffer, most), smaller = batch_slice(&batch, 0, fewest);
     struct verification verification;
-    const struct batch batch = batch_buffer_view(r->buffer, expected);
     ledger_rehearse_begin();
     trainer_step(r->trainer, &batch);
-    if (r->trainer->config.batch_size > expected) /* sizes vary */
+    if (fewest < most)
+        trainer_step(r->trainer, &smaller);
+    if (config->batch_size > expected) /* sizes vary */
         trainer_rehearse_sizes(r->trainer, &batch);
-    verify_trainer(r->trainer, &batch, &verification);
+    verify_trainer(r->trainer, &source, &verification);
     trainer_reset(r->trainer);
     ledger_rehearse_end();
 }
 
 bool rig_create_parts(struct rig *r, const struct trainer_ops *ops, const struct trainer_config *config, int T)
 {
-    r->buffer = batch_buffer_create(config->batch_size, T);
+    r->buffer = batch_buffer_create(trainer_share(config), T);
     r->trainer = r->buffer ? trainer_create(ops, r->model, config) : NULL;
     return r->trainer != NULL;
 }

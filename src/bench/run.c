@@ -80,14 +80,23 @@ static void describe(const struct config *c, const struct rig *rig, struct recor
     describe_protection(rig->trainer, r);
 }
 
-/* FLOPs of one step by another rehearsal of it.  Programs are known already, so nothing changes in the ledger. */
-static double step_flops(struct rig *rig, const struct config *c)
+/* FLOPs of one rank's step of n samples by another rehearsal of it.  Programs are known already, so nothing changes in
+ * the ledger. */
+static double step_flops_of_rank(struct rig *rig, int n)
 {
-    const struct batch batch = batch_buffer_view(rig->buffer, (int)c->batch_size);
+    const struct batch batch = batch_buffer_view(rig->buffer, n);
     device_flops_reset();
     trainer_step(rig->trainer, &batch);
     trainer_reset(rig->trainer);
     return device_flops();
+}
+
+/* Of the whole group: some ranks have one sample more than the others. */
+static double step_flops(struct rig *rig, const struct config *c)
+{
+    const int B = (int)c->batch_size, ranks = (int)c->ranks_per_run, more = B % ranks;
+    const double flops = (ranks - more) * step_flops_of_rank(rig, B / ranks);
+    return more ? flops + more * step_flops_of_rank(rig, B / ranks + 1) : flops;
 }
 
 /* ---- the dry run --------------------------------------------------------------------------------------------- */
@@ -118,12 +127,21 @@ void run_predict(const struct config *c, int threads, struct record *r)
 
 /* ---- the run ------------------------------------------------------------------------------------------------- */
 
+struct repeats { const struct dataset *data; struct batch_buffer *buffer; int n; };
+
+static struct batch samples_with_repeats(void *ctx, struct part share)
+{
+    const struct repeats *r = ctx;
+    return dataset_batch_with_repeats(r->data, r->buffer, r->n, share);
+}
+
 static bool verify(struct rig *rig, const struct dataset *data, const struct config *c, struct record *r)
 {
+    struct repeats repeats = {data, rig->buffer, (int)c->batch_size};
+    const struct sample_source source = {repeats.n, samples_with_repeats, &repeats};
     struct verification v;
     pulse_part(PART_VERIFICATION);
-    const struct batch batch = dataset_batch_with_repeats(data, rig->buffer, (int)c->batch_size);
-    verify_trainer(rig->trainer, &batch, &v);
+    verify_trainer(rig->trainer, &source, &v);
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
     r->grad_rel_err = v.grad_rel_err;
     r->norm_rel_err = v.norm_rel_err;
@@ -156,12 +174,8 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     }
     describe(c, rig, r);
     model_init(rig->model, c->seed);
-    if (verify(rig, data, c, r)) {
-        timed_steps(rig, data, c, started_s, r);
-        snprintf(r->status, sizeof r->status, "%s", status_name[STATUS_OK]);
-    } else {
-        snprintf(r->status, sizeof r->status, "%s", status_name[STATUS_INVALID]);
-    }
+    const bool valid = verify(rig, data, c, r) && timed_steps(rig, data, c, started_s, r);
+    snprintf(r->status, sizeof r->status, "%s", status_name[valid ? STATUS_OK : STATUS_INVALID]);
     pulse_part(PART_END);
     note_peak(r);
     stage(r, STAGE_AFTER_PROFILING, started_s);
@@ -184,6 +198,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
+    group_open();
     describe_device(r);
     ledger_open(LEDGER_REAL, c->memory_limit);
     stage(r, STAGE_BEFORE_MODEL, started_s);
@@ -197,6 +212,7 @@ void run_config(const struct config *c, struct record *r)
     }
     rig_free(&rig);
     ledger_close();
+    group_close();
     dataset_close(data);
     r->peak_rss = process_status("VmHWM");
     r->end_time = unix_time();

@@ -95,7 +95,7 @@ static bool groups_are_impossible(const struct sweep_points *points, const struc
     else if (most > 1 && options->no_isolate)
         log_error("--ranks-per-run %llu: --no-isolate is for one process; leave it out, and start %llu with mpirun "
                   "-n %llu", needed, needed, needed);
-    else if (most > (uint64_t)world()->size)
+    else if (!options->launcher && most > (uint64_t)world()->size)
         log_error("--ranks-per-run %llu: there %s; start more with mpirun -n %llu", needed,
                   world()->size == 1 ? "is one rank" : "are fewer ranks", needed);
     else

@@ -5,60 +5,83 @@
 #include "../base/check.h"
 #include "../base/quantile.h"
 #include "../device/pulse.h"
+#include "replica.h"
+#include "verify.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MIN_FOR_QUARTILES = 5 };
 
 /* ---- one step ------------------------------------------------------------------------------------------------ */
 
-/* Mean of the finite ones of n values; *others: how many are not.  NULL: the mean of all. */
-static double mean_of(const float *device_values, float *host, int n, uint64_t *others)
+/* Sum of the finite ones of n values; *taken: how many those are.  NULL: the sum of all. */
+static double sum_of(const float *device_values, float *host, int n, double *taken)
 {
     double sum = 0.0;
-    int taken = 0;
     device_copy_out(host, device_values, (size_t)n * sizeof *host);
     for (int i = 0; i < n; i++)
-        if (!others || isfinite(host[i])) {
+        if (!taken || isfinite(host[i])) {
             sum += host[i];
-            taken++;
+            if (taken)
+                ++*taken;
         }
-    if (others)
-        *others = (uint64_t)(n - taken);
-    return sum / taken;
+    return sum;
 }
 
-/* Share of coefficients below 1: of n samples, or for per_layer clipping of the pairs of a tensor and a sample of the
- * last physical batch. */
-static double share_clipped(const struct trainer *t, float *host, int n)
+static int last_physical_size(const struct trainer *t, int n)
 {
-    const int most = t->config.physical_batch_size, tensors = t->layer_coef ? t->model->n_tensors : 1;
-    const int stride = t->layer_coef ? most : n, samples = t->layer_coef ? (n - 1) % most + 1 : n;
-    long below = 0;
+    int size = 0;
+    for (int left = n; left > 0; left -= size)
+        size = trainer_physical_size(left, t->config.physical_batch_size);
+    return size;
+}
+
+/* Coefficients, and how many are below 1: of n samples, or for per_layer clipping of the pairs of a tensor and a sample
+ * of the last physical batch. */
+static void count_clipped(const struct trainer *t, float *host, int n, double *below, double *all)
+{
+    const int tensors = t->layer_coef ? t->model->n_tensors : 1;
+    const int stride = t->layer_coef ? t->config.physical_batch_size : n;
+    const int samples = t->layer_coef ? last_physical_size(t, n) : n;
     device_copy_out(host, t->layer_coef ? t->layer_coef : t->coef, (size_t)tensors * (size_t)stride * sizeof *host);
     for (int p = 0; p < tensors; p++)
         for (int b = 0; b < samples; b++)
-            below += host[(long)p * stride + b] < 1.0f;
-    return (double)below / ((double)tensors * samples);
+            *below += host[(long)p * stride + b] < 1.0f;
+    *all = (double)tensors * samples;
 }
 
+/* n: samples of this rank.  The row is about the whole batch, whose size it has. */
 static void read_back(const struct trainer *t, float *host, int n, struct step_row *row)
 {
+    enum { LOSS, NORM, FINITE, BELOW, COEFFICIENTS, TOKENS, FLOPS, N_SUMS };
+    double sum[N_SUMS] = {[TOKENS] = (double)row->tokens, [FLOPS] = row->flops};
+    sum[LOSS] = sum_of(t->loss, host, n, NULL);
+    if (t->ops->is_private) {
+        sum[NORM] = sum_of(t->norm, host, n, &sum[FINITE]);
+        count_clipped(t, host, n, &sum[BELOW], &sum[COEFFICIENTS]);
+    }
+    group_sum_host(sum, N_SUMS);
+    row->tokens = (uint64_t)sum[TOKENS];
+    row->flops = sum[FLOPS];
     row->loss = row->grad_norm = row->clip_fraction = NAN;
-    if (n > 0)
-        row->loss = mean_of(t->loss, host, n, NULL);
-    if (n > 0 && t->ops->is_private) {
-        row->grad_norm = mean_of(t->norm, host, n, &row->left_out);
-        row->clip_fraction = share_clipped(t, host, n);
+    if (row->batch_size)
+        row->loss = sum[LOSS] / (double)row->batch_size;
+    if (row->batch_size && t->ops->is_private) {
+        row->grad_norm = sum[NORM] / sum[FINITE];
+        row->clip_fraction = sum[BELOW] / sum[COEFFICIENTS];
+        row->left_out = row->batch_size - (uint64_t)sum[FINITE];
     }
 }
 
-/* Where batches come from, and where records that were drawn are listed. */
+/* Where batches come from, and where records that were drawn are listed.  Each rank of a group draws the whole batch
+ * and takes its share. */
 struct source {
     const struct dataset *data;
     struct sampler sampler;
     long *record;                /* (capacity) */
+    int ranks;
 };
 
 static struct batch draw(const struct source *s, struct batch_buffer *buffer, struct step_row *row)
@@ -66,10 +89,12 @@ static struct batch draw(const struct source *s, struct batch_buffer *buffer, st
     const long drawn = sampler_draw(&s->sampler, (uint32_t)row->step, s->record);
     row->batch_size = (uint64_t)(drawn < s->sampler.capacity ? drawn : s->sampler.capacity);
     row->dropped = (uint64_t)drawn - row->batch_size;
-    return dataset_batch(s->data, buffer, s->record, (int)row->batch_size, &row->tokens);
+    const struct part share = batch_share((long)row->batch_size, group()->rank, s->ranks);
+    return dataset_batch(s->data, buffer, s->record, share, &row->tokens);
 }
 
-static void time_step(struct rig *r, const struct source *source, struct step_row *row)
+/* Returns the samples of this rank. */
+static int time_step(struct rig *r, const struct source *source, struct step_row *row)
 {
     struct batch batch;
     timer_reset();
@@ -83,6 +108,7 @@ static void time_step(struct rig *r, const struct source *source, struct step_ro
     row->cpu_time_s = clock_cpu_s() - cpu;
 #define PHASE_TIME(NAME, name, help) row->time_##name = timer_s(PHASE_##NAME);
     PHASE_LIST(PHASE_TIME)
+    return batch.n;
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------------- */
@@ -160,14 +186,24 @@ static void keep_trace(struct record *r)
         record_add_timeline(r, &row[i]);
 }
 
-void timed_steps(struct rig *r, const struct dataset *data, const struct config *c, double started_s,
+static bool are_equal(const struct model *m, struct record *r)
+{
+    if (replicas_are_equal(m))
+        return true;
+    snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[VERDICT_INVALID]);
+    snprintf(r->message, sizeof r->message, "the ranks of the group ended with different weights");
+    return false;
+}
+
+bool timed_steps(struct rig *r, const struct dataset *data, const struct config *c, double started_s,
     struct record *record)
 {
     const uint64_t unmeasured = c->wait_steps + c->warmup_steps, n = unmeasured + c->active_steps;
     struct step_row *timed = calloc(n, sizeof *timed);
-    float *host = calloc(c->max_batch_size * (size_t)r->model->n_tensors, sizeof *host); /* the most to read back */
+    const size_t share = (size_t)trainer_share(&r->trainer->config);
+    float *host = calloc(share * (size_t)r->model->n_tensors, sizeof *host); /* the most to read back */
     const struct source source = {data, rig_sampler(c, dataset_records(data)),
-        calloc(c->max_batch_size, sizeof *source.record)};
+        calloc(c->max_batch_size, sizeof *source.record), (int)c->ranks_per_run};
     if (!timed || !host || !source.record)
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);
     pulse_part(PART_STEPS);
@@ -178,18 +214,24 @@ void timed_steps(struct rig *r, const struct dataset *data, const struct config 
         device_flops_reset();
         if (i + 1 == unmeasured)
             trace_begin();
-        time_step(r, &source, row);
+        const uint64_t bytes = group_bytes();
+        const int samples = time_step(r, &source, row);
+        record->communication_bytes = group_bytes() - bytes;
         if (i + 1 == unmeasured)
             keep_trace(record);
         row->flops = device_flops();
-        read_back(r->trainer, host, (int)row->batch_size, row);
+        read_back(r->trainer, host, samples, row);
         row->measured = i >= unmeasured;
         row->time_s -= started_s;
         record_add_step(record, row);
     }
     summarize_samples(timed, n, record);
-    summarize(timed + unmeasured, c->active_steps, record);
+    record->weights_projection = replica_projection(r->model, c->seed);
+    const bool equal = are_equal(r->model, record);
+    if (equal)
+        summarize(timed + unmeasured, c->active_steps, record);
     free(source.record);
     free(host);
     free(timed);
+    return equal;
 }

@@ -2,8 +2,7 @@
 
 #include "../base/check.h"
 #include "../privacy/noise.h"
-#include "figures.h"
-#include "reference.h"
+#include "data.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -41,7 +40,7 @@ double worse_of(double a, double b)
 
 /* ---- 1. the clipped gradient --------------------------------------------------------------------------------- */
 
-struct norm_check { const struct reference *reference; int last; double rel_err; float *sq; };
+struct norm_check { const struct reference *reference; long last; double rel_err; float *sq; };
 
 /* 0 of 0 is right; anything else, where 0 is right, is infinitely wrong. */
 static double relative(double distance, double size)
@@ -65,9 +64,9 @@ static void compare_norms(struct trainer *t, const struct batch *physical, void 
     for (int b = 0; b < physical->n; b++) {
         double total = 0.0;
         for (int p = 0; p < n_tensors; p++)
-            total += pow(norm_wanted(check, physical->first + b, p), 2.0);
+            total += pow(norm_wanted(check, physical->place + b, p), 2.0);
         for (int p = 0; p < n_tensors; p++) {
-            const double ref = norm_wanted(check, physical->first + b, p), sq = check->sq[(long)p * B + b];
+            const double ref = norm_wanted(check, physical->place + b, p), sq = check->sq[(long)p * B + b];
             const double norm = sqrt(sq < 0.0 ? 0.0 : sq); /* rounding may leave less than 0 */
             check->rel_err = worse_of(check->rel_err, relative(fabs(norm - ref), fmax(ref, SMALL_SHARE * sqrt(total))));
         }
@@ -99,18 +98,26 @@ static void check_gradient(struct trainer *t, const struct figures *sum, const s
     }
 }
 
-static void verify_gradient(struct trainer *t, const struct batch *x, struct verification *v)
+/* The samples of this rank. */
+static struct batch own_samples(const struct trainer *t, const struct sample_source *source)
+{
+    return source->samples(source->ctx, batch_share(source->n, group()->rank, t->config.ranks));
+}
+
+static void verify_gradient(struct trainer *t, const struct sample_source *source, struct verification *v)
 {
     struct reference reference = reference_create(t->model->n_tensors);
     struct figures sum = figures_create(t->model->n_tensors);
-    reference_compute(&reference, t, x);
-    struct norm_check norms = {&reference, x->n - 1, 0.0,
+    reference_compute(&reference, t, source);
+    const struct batch x = own_samples(t, source);
+    struct norm_check norms = {&reference, source->n - 1, 0.0,
         calloc((size_t)t->model->n_tensors * (size_t)t->config.physical_batch_size, sizeof(float))};
     if (!norms.sq)
         die(EXIT_ENVIRONMENT, "out of host memory");
     const double own = t->config.max_grad_norm;
     t->config.max_grad_norm = reference.max_grad_norm;
-    trainer_clipped_sum(t, x, t->ops->is_private ? compare_norms : NULL, &norms);
+    trainer_clipped_sum(t, &x, t->ops->is_private ? compare_norms : NULL, &norms);
+    trainer_sum_over_group(t, t->sum);
     t->config.max_grad_norm = own;
     figures_of(&sum, t->model, t->sum, t->config.seed);
     check_gradient(t, &sum, &reference.sum, v);
@@ -161,19 +168,41 @@ static void compare_step(const struct trainer *t, const struct step_figures *f, 
     }
 }
 
+static void figures_of_stated_noise(struct figures *f, const struct trainer *t, uint32_t step)
+{
+    const uint64_t seed = t->config.seed;
+    if (t->config.noise_placement != NOISE_SHARES) {
+        figures_of_noise(f, t->model, noise_stream(seed, step), seed);
+        return;
+    }
+    figures_of_noise(f, t->model, noise_share_stream(seed, step, (uint32_t)group()->rank), seed);
+    for (int i = 0; i < f->n_tensors * N_SIGNS; i++)
+        f->projection[i] /= sqrt(t->config.ranks);
+    figures_add_projections(f);
+}
+
+/* Of the first moment, of which each rank has the part that it updates. */
+static void figures_of_moment(struct figures *f, const struct trainer *t)
+{
+    const struct part own = {t->own_begin, t->own_begin + t->own_n};
+    figures_of_part(f, t->model, t->optimizer.m, own, t->config.seed);
+    if (t->config.noise_placement == NOISE_SHARDED)
+        figures_join(f);
+}
+
 /* Step number `step`, from optimizer state 0: after it the optimizer's first moment is the gradient it got, but for a
  * factor, which becomes part of the divisor. */
 static void verify_step(struct trainer *t, const struct batch *x, uint32_t step, struct step_figures *f,
                         struct verification *v)
 {
-    const struct model *m = t->model;
     f->std = trainer_stated_noise_std(t);
     f->divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
     trainer_clipped_sum(t, x, NULL, NULL);
-    figures_of(&f->sum, m, t->sum, t->config.seed);
-    figures_of_noise(&f->noise, m, noise_stream(t->config.seed, step), t->config.seed);
+    trainer_sum_over_group(t, t->sum);
+    figures_of(&f->sum, t->model, t->sum, t->config.seed);
+    figures_of_stated_noise(&f->noise, t, step);
     trainer_step(t, x);
-    figures_of(&f->got, m, t->optimizer.m, t->config.seed);
+    figures_of_moment(&f->got, t);
     optimizer_reset(&t->optimizer);
     compare_step(t, f, v);
 }
@@ -194,19 +223,28 @@ static void check_noise_variance(const struct trainer *t, const struct step_figu
             v->noise_variance_ratio, allowed);
 }
 
-void verify_trainer(struct trainer *t, const struct batch *x, struct verification *v)
+static void take_worst_of_group(struct verification *v)
+{
+    double worst[] = {(double)v->verdict, v->norm_rel_err};
+    group_max_host(worst, 2);
+    v->verdict = (enum verdict)worst[0];
+    v->norm_rel_err = worst[1];
+}
+
+void verify_trainer(struct trainer *t, const struct sample_source *source, struct verification *v)
 {
     *v = (struct verification){.norm_rel_err = NAN, .noise_variance_ratio = NAN, .noise_variance_allowed = NAN};
-    const struct batch empty = batch_slice(x, 0, 0);
     const double learning_rate = t->optimizer.config.learning_rate;
     struct step_figures f = step_figures_create(t->model->n_tensors);
     t->optimizer.config.learning_rate = 0.0;
     trainer_reset(t);
-    verify_gradient(t, x, v);
-    verify_step(t, x, 0, &f, v);
+    verify_gradient(t, source, v);
+    const struct batch x = own_samples(t, source), empty = batch_slice(&x, 0, 0);
+    verify_step(t, &x, 0, &f, v);
     verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
     check_noise_variance(t, &f, v);
     trainer_reset(t);
     t->optimizer.config.learning_rate = learning_rate;
     step_figures_free(&f);
+    take_worst_of_group(v);
 }

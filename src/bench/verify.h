@@ -9,10 +9,13 @@
  * 2. A whole step with the run's own R: what the optimizer got must be (S + std z)/expected_batch_size, z drawn again.
  * 3. The next step, on an empty batch: new noise and nothing else, its variance inside the 99.99 % interval around the
  *    stated one.
- * Weights do not move (learning rate 0); optimizer state and step counter are set back. */
+ * Weights do not move (learning rate 0); optimizer state and step counter are set back.
+ *
+ * In a group every rank computes the reference and its own share of the batch, and checks the norms of its own samples
+ * and the sums over the group; z is what the noise placement states.  All ranks have the verdict of the worst. */
 #ifndef VERIFY_H
 #define VERIFY_H
-#include "../trainers/trainer.h"
+#include "reference.h"
 
 enum verdict { VERDICT_VALID, VERDICT_WARN, VERDICT_INVALID };
 extern const char *const verdict_name[];   /* "VALID", "WARN", "INVALID" */
@@ -34,7 +37,7 @@ struct verification {
 
 enum { VERIFY_SAMPLES = 2 };                /* that have a gradient; a batch of so many has no others */
 
-/* x: a batch on the device, n >= 1, where only the first and the last sample may have a target.
+/* Of the samples only the first and the last may have a target.
  * In a rehearsal only the ledger hears what it would do. */
-void verify_trainer(struct trainer *, const struct batch *x, struct verification *);
+void verify_trainer(struct trainer *, const struct sample_source *, struct verification *);
 #endif

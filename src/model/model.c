@@ -183,6 +183,7 @@ struct batch batch_slice(const struct batch *x, int b0, int n)
     struct batch s = *x;
     s.n = n;
     s.first = x->first + b0;
+    s.place = x->place + b0;
     s.token.id = x->token.id + b0 * x->token.stride_b;
     s.position.id = x->position.id + b0 * x->position.stride_b;
     s.target = x->target + (long)b0 * x->T;

@@ -37,7 +37,8 @@ int model_shape_tensors(const struct model_shape *);   /* parameter tensors; a t
 
 struct batch {
     int n, T;                    /* samples (0 is legal), tokens of each */
-    long first;                  /* place of sample 0 in the logical batch */
+    long first;                  /* index of sample 0 in the arrays of this rank */
+    long place;                  /* its place in the logical batch: a rank of a group has a part of that */
     struct ids token, position;
     const int *target;           /* (n,T): the token to predict, -1: none */
     const int *length;           /* (n): tokens that may be attended to, 1..T */

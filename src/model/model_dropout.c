@@ -11,7 +11,7 @@ static void mask(const struct model *m, int l, enum dropout_site site, const flo
     const struct batch *b = &m->pass->batch;
     const struct philox_stream stream = {.seed = m->dropout.seed,
         .stream = STREAM_OF(DROPOUT, l * N_DROPOUT_SITES + (int)site), .step = m->dropout.step};
-    KERNEL(dropout, x, y, stream, (float)m->dropout.p, b->first * b->T * columns, pass_rows(m) * columns);
+    KERNEL(dropout, x, y, stream, (float)m->dropout.p, b->place * b->T * columns, pass_rows(m) * columns);
 }
 
 void dropout_in_place(const struct model *m, int l, enum dropout_site site, float *x, long columns)

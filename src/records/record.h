@@ -60,11 +60,13 @@ extern const char *const stage_name[N_STAGES];
     F(F64, throughput_max, "s-1", "the same over the fastest measured step")                                        \
     F(F64, loss_first, "1", "mean loss of the first step")                                                          \
     F(F64, loss_last, "1", "mean loss of the last step")                                                            \
+    F(F64, weights_projection, "1", "projection of the weights after the last step on signs made from the seed")    \
     F(F64, clip_fraction, "1", "share of coefficients below 1, measured steps")                                     \
     F(F64, batch_size_mean, "1", "samples of a step, mean over measured steps")                                     \
     F(U64, samples_left_out, "1", "samples whose gradient was not finite, left out of the sum, all steps")          \
     F(F64, flops, "1", "of all matrix products of one step")                                                        \
     F(F64, flop_rate, "s-1", "flops over median step time")                                                         \
+    F(U64, communication_bytes, "byte", "that a rank of a group has to send at least in a step")                    \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
     F(U64, peak_ledger, "byte", "device bytes reserved at most, in the run")                                        \
     F(TEXT, peak_phase, "", "phase of the step in which most bytes are in use")                                     \
@@ -77,11 +79,11 @@ extern const char *const stage_name[N_STAGES];
     F(TEXT, noise_source, "", "random numbers that the noise is made of")                                           \
     F(TEXT, neighbouring, "", "data sets that the sensitivity tells apart")                                         \
     F(U64, unprotected_params, "1", "parameters that are updated without clipping or without noise")                \
-    F(U64, rank, "1", "MPI rank that ran it")                                                                       \
+    F(U64, rank, "1", "MPI rank that ran it, of a group the first")                                                 \
     F(U64, world_size, "1", "MPI ranks of the sweep")                                                               \
     F(U64, threads, "1", "CPU threads of the run")                                                                  \
     F(U64, busy_neighbours, "1", "other ranks on the same host that were measuring when it started")                \
-    F(TEXT, host, "", "name of the machine")                                                                        \
+    F(TEXT, host, "", "name of the machine, of a group those of all its ranks")                                     \
     F(TEXT, device_name, "", "processor or GPU")                                                                    \
     F(TEXT, libraries, "", "versions of the libraries that compute")
 

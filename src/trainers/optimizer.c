@@ -5,10 +5,10 @@
 
 const char *const optimizer_name[N_OPTIMIZERS] = {"sgd", "adamw"};
 
-bool optimizer_create(struct optimizer *o, const struct optimizer_config *config, long P)
+bool optimizer_create(struct optimizer *o, const struct optimizer_config *config, long n, long room)
 {
-    const size_t bytes = (size_t)P * sizeof(float);
-    *o = (struct optimizer){.config = *config, .P = P};
+    const size_t bytes = (size_t)room * sizeof(float);
+    *o = (struct optimizer){.config = *config, .n = n};
     o->m = ledger_alloc(MEMORY_OPTIMIZER, config->kind == OPTIMIZER_SGD ? "momentum" : "first moment", bytes);
     if (o->m && config->kind == OPTIMIZER_ADAMW)
         o->v = ledger_alloc(MEMORY_OPTIMIZER, "second moment", bytes);
@@ -23,9 +23,9 @@ void optimizer_free(struct optimizer *o)
 
 void optimizer_reset(struct optimizer *o)
 {
-    KERNEL(fill, o->m, 0.0f, o->P);
+    KERNEL(fill, o->m, 0.0f, o->n);
     if (o->v)
-        KERNEL(fill, o->v, 0.0f, o->P);
+        KERNEL(fill, o->v, 0.0f, o->n);
     o->step = 0;
 }
 
@@ -34,10 +34,10 @@ void optimizer_update(struct optimizer *o, float *w, const float *sum, double sc
     const struct optimizer_config *c = &o->config;
     o->step++;
     if (c->kind == OPTIMIZER_SGD)
-        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale, o->P);
+        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale, o->n);
     else
         KERNEL(adamw, w, o->m, o->v, sum, (float)c->learning_rate, (float)c->beta1, (float)c->beta2, (float)c->eps,
-            (float)c->weight_decay, (float)scale, o->step, o->P);
+            (float)c->weight_decay, (float)scale, o->step, o->n);
 }
 
 double optimizer_first_gain(const struct optimizer *o)

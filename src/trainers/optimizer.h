@@ -19,15 +19,16 @@ struct optimizer_config {
 
 struct optimizer {
     struct optimizer_config config;
-    long P;
-    float *m, *v;                               /* (P); v: adamw only */
+    long n;                                     /* of the vector's elements, those that it updates */
+    float *m, *v;                               /* (n); v: adamw only */
     int step;                                   /* updates so far */
 };
 
-bool optimizer_create(struct optimizer *, const struct optimizer_config *, long P); /* false: out of memory */
+/* room >= n: elements that memory is taken for.  False: out of memory. */
+bool optimizer_create(struct optimizer *, const struct optimizer_config *, long n, long room);
 void optimizer_free(struct optimizer *);
 void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
-void optimizer_update(struct optimizer *, float *w, const float *sum, double scale); /* g = scale sum */
+void optimizer_update(struct optimizer *, float *w, const float *sum, double scale); /* w, sum (n); g = scale sum */
 /* After the first update m is this times g: what verification divides by to see what the optimizer got. */
 double optimizer_first_gain(const struct optimizer *);
 #endif

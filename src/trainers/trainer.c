@@ -1,7 +1,8 @@
 /* trainer.c - the table of trainers and the step they share:
  *
  *     sum = sum over the logical batch of clipped gradients     (the trainer, one physical batch at a time)
- *     sum += noise_std z
+ *     sum = sum over the ranks of a group                       (each has a share of the batch)
+ *     sum += noise_std z                                        (here, or before the sum over ranks)
  *     w  -= optimizer(sum / expected batch size) */
 #include "trainer.h"
 
@@ -9,12 +10,15 @@
 #include "../device/ledger.h"
 #include "../device/timer.h"
 #include "../privacy/noise.h"
+#include "../../mpi/group.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define TRAINER_LIST(X)                                                       \
     X(standard) X(dpsgd) X(fastclip) X(ghost) X(bookkeeping) X(mixed) X(microbatch)          \
-    X(broken_noclip) X(broken_embedding) X(broken_tied) X(broken_divisor) X(broken_noise)
+    X(broken_noclip) X(broken_embedding) X(broken_tied) X(broken_divisor) X(broken_noise)                \
+    X(broken_samekey) X(broken_shares)
 
 #define DECLARE_TRAINER(name) extern const struct trainer_ops trainer_##name;
 TRAINER_LIST(DECLARE_TRAINER)
@@ -48,6 +52,40 @@ const char *trainer_refusal(const struct trainer_ops *ops, const struct model_sh
 
 /* ---- create and free ----------------------------------------------------------------------------------------- */
 
+const char *const noise_placement_name[N_NOISE_PLACEMENTS] = {"sum", "shares", "sharded"};
+
+static int ranks_of(const struct trainer_config *config)
+{
+    return config->ranks > 1 ? config->ranks : 1;
+}
+
+int trainer_share(const struct trainer_config *config)
+{
+    return (config->batch_size + ranks_of(config) - 1) / ranks_of(config);
+}
+
+/* What the rank updates and how much noise it adds. */
+static void take_role(struct trainer *t)
+{
+    const int ranks = t->config.ranks;
+    const bool sharded = t->config.noise_placement == NOISE_SHARDED, shares = t->config.noise_placement == NOISE_SHARES;
+    CHECK(ledger_is_dry() || ranks == group()->size);
+    const struct part own = group_part(t->model->n_params, sharded ? group()->rank : 0, sharded ? ranks : 1);
+    t->own_begin = own.begin;
+    t->own_n = own.end - own.begin;
+    t->noise_factor = shares ? 1.0 / sqrt(ranks) : 1.0;
+    t->noise_rank = (uint32_t)group()->rank;
+    t->divisor = t->config.expected_batch_size;
+}
+
+/* The largest part of a group, so that all ranks take the same memory. */
+static long optimizer_room(const struct trainer *t)
+{
+    const int ranks = t->config.noise_placement == NOISE_SHARDED ? t->config.ranks : 1;
+    const struct part last = group_part(t->model->n_params, ranks - 1, ranks);
+    return last.end - last.begin;
+}
+
 static float *floats(enum memory_kind kind, const char *name, long n)
 {
     return ledger_alloc(kind, name, (size_t)n * sizeof(float));
@@ -60,15 +98,16 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     float **stored = calloc((size_t)model->n_layers, sizeof *stored);
     if (!t || !stored)
         die(EXIT_ENVIRONMENT, "out of host memory");
-    *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored,
-        .noise_factor = 1.0, .divisor = config->expected_batch_size};
+    *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored};
+    t->config.ranks = ranks_of(config);
+    take_role(t);
     if (ops->spoil)
         ops->spoil(t);
-    const long B = config->batch_size;
+    const long B = trainer_share(config);
     const bool per_layer = config->clipping == CLIPPING_PER_LAYER;
     const int thresholds = per_layer ? model->n_tensors : 1;
     if (!(t->sum = floats(MEMORY_GRADIENTS, "sum of gradients", model->n_params)) ||
-        !optimizer_create(&t->optimizer, &config->optimizer, model->n_params) ||
+        !optimizer_create(&t->optimizer, &config->optimizer, t->own_n, optimizer_room(t)) ||
         !(t->sq = floats(MEMORY_PER_SAMPLE_GRADIENTS, "squared norms",
                          (long)model->n_tensors * config->physical_batch_size)) ||
         !(t->norm = floats(MEMORY_PER_SAMPLE_GRADIENTS, "norms", B)) ||
@@ -130,16 +169,12 @@ void trainer_set_dropout(struct trainer *t)
     t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
 }
 
-/* The next physical batch of `left` samples: as many as may be in memory, then descending powers of two, so that few
- * sizes occur however many samples there are.  Each needs a rehearsal and GEMMs of its own. */
-static int physical_size(const struct trainer *t, int left)
+int trainer_physical_size(int left, int physical_batch_size)
 {
-    int size = t->config.physical_batch_size;
-    if (left >= size)
-        return size;
-    for (size = 1; 2 * size <= left;)
-        size *= 2;
-    return left ? size : 0;
+    int n = left > 0;
+    while (n && 2 * n <= left)
+        n *= 2;
+    return left >= physical_batch_size ? physical_batch_size : n;
 }
 
 static void count_unclipped(struct trainer *t, const struct batch *physical)
@@ -159,7 +194,7 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
     int b = 0;
     do { /* an empty batch is one physical batch of no samples */
         ledger_rewind(mark);
-        const struct batch physical = batch_slice(x, b, physical_size(t, x->n - b));
+        const struct batch physical = batch_slice(x, b, trainer_physical_size(x->n - b, most));
         PHASE(NORM) KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
         t->ops->clipped_grad(t, &physical);
         PHASE(CLIP) count_unclipped(t, &physical);
@@ -179,6 +214,33 @@ void trainer_rehearse_sizes(struct trainer *t, const struct batch *x)
     }
 }
 
+void trainer_sum_over_group(struct trainer *t, float *x)
+{
+    PHASE(AGGREGATE) group_sum(x, t->model->n_params);
+}
+
+/* The part of the sum that this rank updates becomes the sum over the group with noise. */
+static void sum_with_noise(struct trainer *t)
+{
+    const long P = t->model->n_params, begin = t->own_begin;
+    const uint64_t seed = t->config.seed;
+    const double std = t->noise_factor * trainer_stated_noise_std(t);
+    switch (t->config.noise_placement) {
+    case NOISE_SHARES:
+        PHASE(NOISE) noise_add(t->sum, 0, P, std, noise_share_stream(seed, t->step, t->noise_rank));
+        trainer_sum_over_group(t, t->sum);
+        break;
+    case NOISE_SHARDED:
+        PHASE(AGGREGATE) group_reduce_scatter(t->sum, P);
+        PHASE(NOISE) noise_add(t->sum + begin, begin, t->own_n, std, noise_stream(seed, t->step));
+        break;
+    default:
+        trainer_sum_over_group(t, t->sum);
+        PHASE(NOISE) noise_add(t->sum, 0, P, std, noise_stream(seed, t->step));
+        break;
+    }
+}
+
 static void move_thresholds(struct trainer *t, int n)
 {
     t->config.max_grad_norm = thresholds_move(&t->thresholds, n, t->config.expected_batch_size,
@@ -187,11 +249,12 @@ static void move_thresholds(struct trainer *t, int n)
 
 void trainer_step(struct trainer *t, const struct batch *x)
 {
-    const long P = t->model->n_params;
+    float *w = t->model->params;
     trainer_clipped_sum(t, x, NULL, NULL);
-    const double noise_std = t->noise_factor * trainer_stated_noise_std(t);
-    PHASE(NOISE) noise_add(t->sum, P, noise_std, noise_stream(t->config.seed, t->step));
-    PHASE(UPDATE) optimizer_update(&t->optimizer, t->model->params, t->sum, 1.0 / t->divisor);
+    sum_with_noise(t);
+    PHASE(UPDATE) optimizer_update(&t->optimizer, w + t->own_begin, t->sum + t->own_begin, 1.0 / t->divisor);
+    if (t->config.noise_placement == NOISE_SHARDED)
+        PHASE(AGGREGATE) group_all_gather(w, t->model->n_params);
     if (is_adaptive(t))
         PHASE(CLIP) move_thresholds(t, x->n);
     t->step++;

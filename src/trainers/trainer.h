@@ -10,9 +10,19 @@
 
 #include <stdint.h>
 
+/* Where the ranks of a group add their noise; all have the same variance in the sum.
+ *   sum       after the sum, the same on every rank: any number of ranks gets the noise of one
+ *   shares    before it, each rank its own of std/sqrt(ranks)
+ *   sharded   after a reduce-scatter, to the own part of the sum, which alone is updated, with optimizer state of that
+ *             part alone; then all get the parts of all (ZeRO-1, Rajbhandari et al. 2020) */
+enum noise_placement { NOISE_SUM, NOISE_SHARES, NOISE_SHARDED, N_NOISE_PLACEMENTS };
+extern const char *const noise_placement_name[N_NOISE_PLACEMENTS];
+
 struct trainer_config {
     enum clipping clipping;
     int batch_size;                  /* samples of one step (the logical batch), at most */
+    int ranks;                       /* that share them; 0 and 1: no group */
+    enum noise_placement noise_placement;
     int physical_batch_size;         /* samples that are in memory at once */
     double max_grad_norm;            /* R; adaptive: of the coming step */
     double noise_multiplier;         /* of the mechanism; noise std = noise_multiplier * sensitivity if not adaptive */
@@ -33,7 +43,7 @@ struct trainer_ops {
     bool is_control;                 /* deliberately wrong, must be found INVALID */
     /* sum (P) += sum_b coef[b] g_b over one physical batch x.  Fills sq, and loss, norm, coef at x->first. */
     void (*clipped_grad)(struct trainer *, const struct batch *x);
-    void (*spoil)(struct trainer *); /* controls: changes noise_factor or divisor after create; NULL: none */
+    void (*spoil)(struct trainer *); /* controls: changes what the step uses, after create; NULL: none */
     /* controls: why their mistake would not show in a configuration, with the remedy; NULL if it would */
     const char *(*hidden_by)(const struct model_shape *, const struct trainer_config *);
 };
@@ -45,11 +55,13 @@ struct trainer {
     float *sum;                      /* (P): sum of clipped gradients, then with noise */
     struct optimizer optimizer;
     float *sq;                       /* (tensors, physical batch size): squared norms of per-sample gradients */
-    float *norm, *coef, *loss;       /* (batch size), indexed by place in the logical batch; coef: not per_layer */
+    float *norm, *coef, *loss;       /* (the rank's share of the batch), of its samples in order; coef: not per_layer */
     struct thresholds thresholds;
     float *layer_coef;               /* (tensors, physical batch size): per_layer clipping only */
     float **stored;                  /* (layers), host: for trainers that keep something for each layer in a step */
-    double noise_factor, divisor;    /* what the step really uses: noise_factor times the stated standard deviation */
+    long own_begin, own_n;           /* the parameters that this rank updates: a part if sharded, else all */
+    double noise_factor, divisor;    /* what the step really uses; factor: std of what this rank adds over the stated */
+    uint32_t noise_rank;             /* keys the noise of shares */
     uint32_t step;                   /* counts updates; keys the noise */
 };
 
@@ -58,6 +70,14 @@ const struct trainer_ops *trainer_at(int i);              /* table order, contro
 bool trainer_takes_clipping(const struct trainer_ops *, enum clipping);
 /* Why a trainer cannot be run so, with the remedy, or NULL. */
 const char *trainer_refusal(const struct trainer_ops *, const struct model_shape *, const struct trainer_config *);
+
+/* Samples of a step on one rank, at most. */
+int trainer_share(const struct trainer_config *);
+
+/* Samples of the next physical batch when `left` are left of a step: as many as may be in memory at once, then what is
+ * left over in powers of two, the largest first.  So few sizes occur, whatever the number of samples: each has matrix
+ * products of its own, to be rehearsed, because smaller ones may need more workspace than larger ones. */
+int trainer_physical_size(int left, int physical_batch_size);
 
 /* NULL: out of memory, see ledger_message() */
 struct trainer *trainer_create(const struct trainer_ops *, struct model *, const struct trainer_config *);
@@ -75,6 +95,8 @@ void trainer_clipped_sum(struct trainer *, const struct batch *, physical_hook *
 void trainer_step(struct trainer *, const struct batch *); /* sum over batch and group, noise, update */
 /* Rehearses a step for every size that a physical batch can have when batches vary in size; x: a physical batch. */
 void trainer_rehearse_sizes(struct trainer *, const struct batch *x);
+
+void trainer_sum_over_group(struct trainer *, float *);  /* x (P) = sum over ranks */
 
 /* As the mechanism states it: the sum's noise multiplier (adaptive.h) times the sensitivity R of the coming step. */
 double trainer_stated_noise_std(const struct trainer *);

@@ -112,7 +112,7 @@ static void divide_by_physical_batch(struct trainer *t)
 static const char *hidden_by_whole_batch(const struct model_shape *shape, const struct trainer_config *config)
 {
     (void)shape;
-    return config->physical_batch_size < config->batch_size
+    return config->physical_batch_size < config->expected_batch_size
                ? NULL
                : "this control is wrong with a split batch only; choose --physical-batch-size below --batch-size";
 }
@@ -146,4 +146,45 @@ const struct trainer_ops trainer_broken_noise = {
     .clipped_grad = microbatch_clipped_grad,
     .spoil = halve_noise_variance,
     .hidden_by = hidden_by_no_noise,
+};
+
+/* Every rank of a group adds the same share of noise: the sum has ranks times the variance. */
+
+static void use_one_key(struct trainer *t)
+{
+    t->noise_rank = 0;
+}
+
+static const char *hidden_by_one_noise(const struct model_shape *shape, const struct trainer_config *config)
+{
+    if (config->ranks < 2 || config->noise_placement != NOISE_SHARES)
+        return "this control is wrong where ranks add shares only; choose --ranks-per-run 2 --noise-placement shares";
+    return hidden_by_no_noise(shape, config);
+}
+
+const struct trainer_ops trainer_broken_samekey = {
+    .name = "broken-samekey",
+    .summary = "control: all ranks add the same noise (wrong with --noise-placement shares)",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = microbatch_clipped_grad,
+    .spoil = use_one_key,
+    .hidden_by = hidden_by_one_noise,
+};
+
+/* Every rank of a group adds the whole noise. */
+
+static void add_whole_noise(struct trainer *t)
+{
+    t->noise_factor = 1.0;
+}
+
+const struct trainer_ops trainer_broken_shares = {
+    .name = "broken-shares",
+    .summary = "control: every rank adds the whole noise (wrong with --noise-placement shares)",
+    .is_private = true,
+    .is_control = true,
+    .clipped_grad = microbatch_clipped_grad,
+    .spoil = add_whole_noise,
+    .hidden_by = hidden_by_one_noise,
 };

@@ -227,7 +227,8 @@ static void time_step(struct rig *rig, const struct dataset *data, int i, uint32
     const struct sampler sampler = rig_sampler(c, dataset_records(data));
     long *record = calloc(c->max_batch_size, sizeof *record);
     CHECK(record);
-    const struct batch batch = dataset_batch(data, rig->buffer, record, (int)sampler_draw(&sampler, step, record), NULL);
+    const struct part all = {0, sampler_draw(&sampler, step, record)};
+    const struct batch batch = dataset_batch(data, rig->buffer, record, all, NULL);
     free(record);
     trainer_step(rig->trainer, &batch);
     device_sync();
