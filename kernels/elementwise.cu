@@ -71,6 +71,26 @@ __global__ void epilogue(float *c, long ld, const float *__restrict__ bias, cons
     }
 }
 
+/* The upper half of a float's bits, rounded to nearest, ties to even.  A NaN must not become infinite. */
+DEVICE uint32_t bf16_of(float x)
+{
+    const uint32_t u = k_float_bits(x), rounded = u + 0x7fffu + (u >> 16 & 1u), nan = u | 0x400000u;
+    return (x == x ? rounded : nan) >> 16;
+}
+
+/* A thread makes whole words, so that no two write to one. */
+__global__ void to_bf16(const float *__restrict__ x, long ld, long stride, uint32_t *__restrict__ y, int batch,
+                        long rows, int cols)
+{
+    const int words = BF16_ROW_WORDS(cols), pairs = cols / 2;
+    ROW_LOOP(k, batch * rows, cols) {
+        const float *xr = x + k / rows * stride + k % rows * ld;
+        uint32_t *yr = y + k * words;
+        BLOCK_LOOP(j, pairs) yr[j] = bf16_of(xr[2 * j]) | bf16_of(xr[2 * j + 1]) << 16;
+        BLOCK_LOOP(j, words - pairs) yr[pairs + j] = 2 * (pairs + j) < cols ? bf16_of(xr[cols - 1]) : 0u;
+    }
+}
+
 /* dx of the backward kernels may be dy, hence no __restrict__ on the two. */
 __global__ void relu_bwd(const float *dy, const float *__restrict__ y, float *dx, long n)
 {
@@ -133,6 +153,10 @@ API int k_leave_out(kstream st, float *x, const float *weight, int n, long cols)
 API int k_epilogue(kstream st, float *c, long ld, const float *bias, const float *add, int relu, long rows, int cols)
 {
     return LAUNCH(epilogue, ROW_GRID(rows), ROW_BLOCK(cols), st, c, ld, bias, add, relu, rows, cols);
+}
+API int k_to_bf16(kstream st, const float *x, long ld, long stride, uint32_t *y, int batch, long rows, int cols)
+{
+    return LAUNCH(to_bf16, ROW_GRID(batch * rows), ROW_BLOCK(cols), st, x, ld, stride, y, batch, rows, cols);
 }
 API int k_relu_bwd(kstream st, const float *dy, const float *y, float *dx, long n)
 {

@@ -25,6 +25,11 @@ int k_scale_rows(kstream, const float *x, const float *weight, float *y, int n, 
 int k_leave_out(kstream, float *x, const float *weight, int n, long cols); /* x[b,:] = 0 where weight[b] is 0 */
 int k_epilogue(kstream, float *c, long ld, const float *bias, const float *add, int relu, long rows, int cols);
 /* c (rows, cols, rows ld apart) += bias (cols) or NULL, += add (as c) or NULL, then ReLU if asked */
+#define BF16_ROW_WORDS(cols) (((cols) + 7) / 8 * 4)
+int k_to_bf16(kstream, const float *x, long ld, long stride, uint32_t *y, int batch, long rows, int cols);
+/* y (batch, rows, BF16_ROW_WORDS(cols)): two numbers a word, then zeros, rows 16 bytes apart or a multiple of it, as
+ * tensor cores want them = x (batch, rows, cols) rounded to nearest, ties to even; its rows are ld and problems stride
+ * apart */
 int k_relu_bwd(kstream, const float *dy, const float *y, float *dx, long n); /* dx = y > 0 ? dy : 0; dx may be dy */
 int k_gelu_fwd(kstream, const float *x, float *y, long n);                /* tanh form, as GPT-2 */
 int k_gelu_bwd(kstream, const float *dy, const float *x, float *dx, long n); /* dx may be dy */

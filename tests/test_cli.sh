@@ -50,7 +50,9 @@ refused "an option given twice" '--seed: given twice'                           
 refused "a stray word"          "'tiny': run takes options only"                         run tiny
 refused "an unknown trainer"    "'foo' is not one of standard, dpsgd, "        run --trainer foo
 refused "an unknown model"      "'huge' is not one of tiny, small, medium, 1b"           run --model huge
-refused "a precision to come"   "'bf16' does not exist yet; there is: fp32"              run --precision bf16
+refused "a precision to come"   "'fp16' does not exist yet; there is: fp32, tf32, bf16"  run --precision fp16
+refused "tf32 on a CPU"         'no processor multiplies in tf32: choose bf16 or fp32'   run --precision tf32
+refused "a control in bf16"     'AVX512-BF16|broken-noclip; choose fp32'   run --precision bf16 --trainer broken-noclip
 refused "an unknown optimizer"  "'lion' is not one of sgd, adamw"                        run --optimizer lion
 refused "a group alone"         'there is one rank; start more with mpirun -n 2'         run --ranks-per-run 2
 refused "too much dropout"      "'1.5' is not a possible number"                         run --dropout 1.5
@@ -135,8 +137,8 @@ sweep_file '[a]' 'seq-len = 64' '[b]' 'seq-len = 512'
 refused "an impossible point in a file" 'a.sweep:4: --seq-len 512'                       plan "$TMPDIR/a.sweep"
 sweep_file '[a]' 'seq-len 64'
 refused "a line without ="      'a.sweep:2: is neither a \[section\] nor key = list'     plan "$TMPDIR/a.sweep"
-sweep_file 'seed = 1' 'precision = fp32, bf16'
-refused "a word to come in a file" "a.sweep:2: --precision: 'bf16' does not exist yet"    plan "$TMPDIR/a.sweep"
+sweep_file 'seed = 1' 'precision = fp32, fp16'
+refused "a word to come in a file" "a.sweep:2: --precision: 'fp16' does not exist yet"    plan "$TMPDIR/a.sweep"
 refused "a file that is not there" 'none.sweep: No such file'                            plan "$TMPDIR/none.sweep"
 
 for file in jobs/*.sweep; do

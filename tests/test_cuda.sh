@@ -58,6 +58,12 @@ for golden in tests/golden/*.h5; do
     check "... with the same bits when nothing is done before it is waited for" \
         same_text "$TMPDIR/$name.eager" "$TMPDIR/$name.lazy"
 done
+for precision in tf32 bf16; do
+    for golden in tests/golden/*.h5; do
+        check "in $precision all trainers are near $(basename "$golden" .h5)" \
+            on CUDA_STANDIN_GUARD=1 CUDA_STANDIN_LEAKS=1 check --golden "$golden" --precision "$precision"
+    done
+done
 check "memory that is released is not read" on DPSWEEP_STRICT=1 check --golden tests/golden/gpt2_odd_sizes.h5
 
 # ---- a sweep
@@ -74,6 +80,11 @@ check "the CPU build measures the same sweep" dpsweep sweep "${points[@]}" -o "$
 check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDIR/cpu.h5" "$TMPDIR/cuda.h5" 1e-5
 check "lazily, on one rank" on CUDA_STANDIN_LAZY=1 sweep "${points[@]}" -o "$TMPDIR/lazy.h5"
 check "... every bit is the same" "$PYTHON" tests/same_steps.py "$TMPDIR/lazy.h5" "$TMPDIR/cuda.h5" 0
+check "in tf32 and bf16 all trainers are measured" \
+    on CUDA_STANDIN_LEAKS=1 DPSWEEP_STRICT=1 sweep "${points[@]}" --precision tf32,bf16 -o "$TMPDIR/rounded.h5"
+check "... with right gradients" all_are "$TMPDIR/rounded.h5" verdict VALID
+check "... in the memory that was predicted" \
+    column_is "$TMPDIR/rounded.h5" predicted_peak "$(column "$TMPDIR/rounded.h5" peak_ledger)"
 split=("${small[@]}" --batch-size 3 --physical-batch-size 2 --trainer ghost,dpsgd --clipping automatic,per_layer
     --dropout 0.1 --optimizer adamw)
 check "dropout, AdamW, and a batch in parts" on sweep "${split[@]}" -o "$TMPDIR/cuda2.h5"

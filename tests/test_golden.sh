@@ -31,6 +31,22 @@ for file in tests/golden/*.h5; do
     check "... which --json says of exactly the legal pairs" exactly_the_legal_pairs "$file"
 done
 
+# ---- rounded factors
+
+# bf16_is_here: this processor multiplies in it, as one that oneDNN may use does
+bf16_is_here() { dpsweep plan --precision bf16 > /dev/null 2>&1; }
+check_fails 2 "bf16 is refused where the processor lacks it" \
+    env ONEDNN_MAX_CPU_ISA=AVX2 "$BUILD/dpsweep" check --golden "$golden" --precision bf16
+check "... in one line with the remedy" eval 'said_one_line && said "AVX512-BF16.*choose fp32"'
+check_fails 2 "... and so is a run" env ONEDNN_MAX_CPU_ISA=AVX2 "$BUILD/dpsweep" run --precision bf16
+for file in tests/golden/*.h5; do
+    if bf16_is_here; then
+        check "in bf16 every trainer is near $(basename "$file")" dpsweep check --golden "$file" --precision bf16
+    else
+        skip "in bf16 every trainer is near $(basename "$file")" "this processor has no AVX512-BF16"
+    fi
+done
+
 # ---- one changed number
 
 # changed NAME CODE: a copy of the golden file, changed by Python CODE on its h5py.File f

@@ -2,6 +2,8 @@
  * Kernels of layers: test_layer_kernels.c; random numbers: test_random.c. */
 #include "arrays.h"
 
+#include <stdbool.h>
+
 static const long lengths[] = {0, 1, 3, 1003, 100003}; /* the last one is shared by threads */
 
 /* ---- element-wise ---------------------------------------------------------------------------------------------- */
@@ -85,6 +87,58 @@ static void what_follows_a_product_adds_and_cuts_off(void **state)
         }
         k_epilogue(NULL, c, ld, bias, add, s & 4, 0, n);
     }
+}
+
+/* The nearest number of 8 significant bits, of two equally near the even one: in double, without looking at bits. */
+static double bf16_nearest(float x)
+{
+    int exponent;
+    if (!isfinite(x) || x == 0)
+        return x;
+    const double m = 256 * frexp(x, &exponent), below = floor(m), rest = m - below;
+    const bool up = rest > 0.5 || (rest == 0.5 && fmod(below, 2) != 0);
+    return ldexp(below + up, exponent - 8);
+}
+
+static float bf16_number(const uint32_t *y, int i)
+{
+    const uint32_t bits = i % 2 ? y[i / 2] & 0xffff0000u : y[i / 2] << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Of rows that lie apart, in problems that lie apart: heads side by side. */
+static void bf16_copies_are_packed_and_rounded_to_nearest_even(void **state)
+{
+    (void)state;
+    static const float special[] = {0.0f, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 1.00390637f, 0.998046875f,
+        INFINITY, -INFINITY, 0x1p-126f};
+    static const int cols[] = {1, 33, 777};
+    enum { BATCH = 3, ROWS = 7, GAP = 5 };
+    for (int s = 0; s < COUNT(cols); s++) {
+        const int n = cols[s], ld = BATCH * n + GAP;
+        float *x = numbers(ROWS * ld, 0, 3);
+        const int words = BF16_ROW_WORDS(n);
+        uint32_t *y = array((size_t)(BATCH * ROWS * words), sizeof *y);
+        memset(y, 0xff, (size_t)(BATCH * ROWS * words) * sizeof *y);
+        for (int i = 0; i < COUNT(special); i++) x[i % ROWS * ld + i / ROWS] = special[i];
+        k_to_bf16(NULL, x, ld, n, y, BATCH, ROWS, n);
+        for (int i = 0; i < BATCH * ROWS * 2 * words; i++) {
+            const int row = i / 2 / words, j = i % (2 * words);
+            const double want = j < n ? bf16_nearest(x[row % ROWS * ld + row / ROWS * n + j]) : 0;
+            if ((double)bf16_number(y, i) != want)
+                fail_msg("[%d, %d] is %.9g, should be %.9g", row, j, bf16_number(y, i), want);
+        }
+        k_to_bf16(NULL, x, ld, n, y, 0, ROWS, n);
+        k_to_bf16(NULL, x, ld, n, y, BATCH, 0, n);
+    }
+    const uint32_t nans[] = {0x7f800001, 0xffffffff, 0x7fc00000};
+    uint32_t y[BF16_ROW_WORDS(COUNT(nans))];
+    float x[COUNT(nans)];
+    memcpy(x, nans, sizeof x);
+    k_to_bf16(NULL, x, COUNT(nans), 0, y, 1, 1, COUNT(nans));
+    for (int i = 0; i < COUNT(nans); i++) assert_true(isnan(bf16_number(y, i)));
 }
 
 static void relu_passes_gradients_where_its_output_is_positive(void **state)
@@ -391,6 +445,7 @@ int main(void)
         TEST(rows_are_scaled_by_their_weight),
         TEST(a_row_of_weight_0_becomes_0_whatever_it_holds),
         TEST(what_follows_a_product_adds_and_cuts_off),
+        TEST(bf16_copies_are_packed_and_rounded_to_nearest_even),
         TEST(relu_passes_gradients_where_its_output_is_positive),
         TEST(gelu_and_its_slope_follow_the_formula),
         TEST(gelu_is_linear_far_from_zero),

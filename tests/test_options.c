@@ -177,7 +177,7 @@ static void bad_command_lines_are_usage_errors(void **state)
         "sweep",
         "sweep --no-output -o a.h5",
         "plan --trainer standard,,dpsgd",
-        "plan --precision fp32,bf16",
+        "plan --precision fp32,fp16",
         "plan nonesuch.sweep",
         "sweep --output=",
         "sweep --no-output --timeout 3x",

@@ -114,10 +114,11 @@ static double sum_length(const struct rig *r)
 
 static void one_sample(struct pairing p)
 {
-    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {2, 7, 1, STRIDED, BROADCAST}, .physical = 0};
+    const struct rig_wish wish = {p.ops, p.clipping, {p.arch, .vocab = 20, .dim = 16, .layers = 2, .heads = 2,
+        .max_seq = 24}, {2, 24, 1, STRIDED, BROADCAST}, .norm_mode = NORM_GRAM};
     struct rig *r = rig_open(&wish);
     for (int b = 0; b < 2 && p.ops->is_private; b++)
-        for (double R = 1e-3; R < 1e4; R *= 1e3) {
+        for (double R = 1e-3; R < 1e4; R *= 20) {
             const struct batch one = batch_slice(&r->x, b, 1);
             r->t->config.max_grad_norm = R;
             trainer_clipped_sum(r->t, &one, NULL, NULL);
@@ -131,6 +132,16 @@ static void one_sample_adds_at_most_the_threshold(void **state)
 {
     (void)state;
     for_each_pairing(one_sample);
+}
+
+static void one_sample_adds_at_most_the_threshold_in_bf16(void **state)
+{
+    (void)state;
+    if (device_lacks(PRECISION_BF16))
+        skip();
+    precision_set(PRECISION_BF16);
+    for_each_pairing(one_sample);
+    precision_set(PRECISION_FP32);
 }
 
 /* Positions that no two samples share, and one of sample 0's at infinity. */
@@ -190,6 +201,7 @@ int main(void)
         CLOSED(physical_batches_make_one_logical_batch),
         CLOSED(an_empty_batch_adds_nothing),
         CLOSED(one_sample_adds_at_most_the_threshold),
+        CLOSED(one_sample_adds_at_most_the_threshold_in_bf16),
         CLOSED(a_sample_that_overflows_is_left_out),
         CLOSED(the_threshold_means_nothing_to_standard),
     };

@@ -142,8 +142,8 @@ static void is_valid(const struct trial *a)
     const struct verification v = verify(a);
     assert_verdict(a, &v, VERDICT_VALID);
     assert_string_equal(v.message, "");
-    assert_true(v.grad_rel_err < VALID_REL_ERR && v.step_rel_err < VALID_REL_ERR);
-    assert_true(a->ops->is_private ? v.norm_rel_err < VALID_REL_ERR : isnan(v.norm_rel_err));
+    assert_true(v.grad_rel_err < valid_rel_err() && v.step_rel_err < valid_rel_err());
+    assert_true(a->ops->is_private ? v.norm_rel_err < valid_rel_err() : isnan(v.norm_rel_err));
     assert_true(a->ops->is_private ? fabs(v.noise_variance_ratio - 1) < 0.1 : isnan(v.noise_variance_ratio));
 }
 
@@ -153,6 +153,18 @@ static void every_trainer_is_valid_with_every_clipping(void **state)
     for (int i = 0; trainer_at(i); i++)
         if (!trainer_at(i)->is_control)
             for_each_trial_of(trainer_at(i), is_valid);
+}
+
+static void every_trainer_is_valid_in_bf16(void **state)
+{
+    (void)state;
+    if (device_lacks(PRECISION_BF16))
+        skip();
+    precision_set(PRECISION_BF16);
+    for (int i = 0; trainer_at(i); i++)
+        if (!trainer_at(i)->is_control)
+            for_each_trial_of(trainer_at(i), is_valid);
+    precision_set(PRECISION_FP32);
 }
 
 /* A control says itself where its mistake would not show.  It must be found by what it does, not by a NaN. */
@@ -211,6 +223,13 @@ static void errors_are_judged_by_the_stated_limits(void **state)
     assert_int_equal(verdict_of(1.1e-4), VERDICT_WARN);
     assert_int_equal(verdict_of(1.1e-3), VERDICT_INVALID);
     assert_int_equal(verdict_of(NAN), VERDICT_INVALID);
+    for (int p = PRECISION_TF32; p <= PRECISION_BF16; p++) {
+        precision_set((enum precision)p);
+        assert_int_equal(verdict_of(2e-2), VERDICT_VALID);
+        assert_int_equal(verdict_of(2.1e-2), VERDICT_WARN);
+        assert_int_equal(verdict_of(1.1e-1), VERDICT_INVALID);
+    }
+    precision_set(PRECISION_FP32);
 }
 
 int main(void)
@@ -218,6 +237,7 @@ int main(void)
     open_strict_device(1);
     const struct CMUnitTest tests[] = {
         TEST(every_trainer_is_valid_with_every_clipping),
+        TEST(every_trainer_is_valid_in_bf16),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),
         TEST(errors_are_judged_by_the_stated_limits),

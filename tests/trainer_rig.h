@@ -171,6 +171,7 @@ static inline int close_what_is_open(void **state)
 {
     if (rig.m)
         rig_close();
+    precision_set(PRECISION_FP32);
     return free_arrays(state);
 }
 

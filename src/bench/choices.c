@@ -3,6 +3,7 @@
 #include "choices.h"
 
 #include "../base/text.h"
+#include "../device/precision.h"
 #include "../privacy/sampler.h"
 #include "../trainers/trainer.h"
 #include "config.h"
@@ -15,8 +16,6 @@
 static const struct {
     const char *field, *name;
 } coming[] = {
-    {"precision", "tf32"},
-    {"precision", "bf16"},
     {"precision", "fp16"},
 };
 enum { N_COMING = sizeof coming / sizeof coming[0] };
@@ -25,7 +24,6 @@ enum { N_COMING = sizeof coming / sizeof coming[0] };
 static const struct {
     const char *field, *words[3];
 } fixed[] = {
-    {"precision", {"fp32"}},
     {"device", {DPSWEEP_DEVICE}},
     {"record", {"line", "paragraph"}},
 };
@@ -60,6 +58,8 @@ const char *choice_at(const struct field *field, int i)
         return i < N_NOISE_PLACEMENTS ? noise_placement_name[i] : NULL;
     if (strcmp(field->name, "optimizer") == 0)
         return i < N_OPTIMIZERS ? optimizer_name[i] : NULL;
+    if (strcmp(field->name, "precision") == 0)
+        return i < N_PRECISIONS ? precision_name[i] : NULL;
     for (int k = 0; k < N_FIXED; k++)
         if (strcmp(field->name, fixed[k].field) == 0)
             return fixed[k].words[i];

@@ -208,6 +208,18 @@ void config_model_shape(const struct config *config, struct model_shape *shape)
 
 #define REFUSE(...) return snprintf(error, bytes, __VA_ARGS__), false
 
+static bool resolve_precision(struct config *config, char *error, size_t bytes)
+{
+    const enum precision precision = rig_precision(config);
+    const char *why = device_lacks(precision);
+    if (why)
+        REFUSE("--precision %s: %s", config->precision, why);
+    if (precision != PRECISION_FP32 && trainer_find(config->trainer)->is_control)
+        REFUSE("--precision %s: rounding could hide the mistake of trainer %s; choose fp32", config->precision,
+               config->trainer);
+    return true;
+}
+
 static bool resolve_model(struct config *config, char *error, size_t bytes)
 {
     const struct model_shape *preset = &model_size_find(config->model)->shape;
@@ -306,8 +318,9 @@ static bool resolve_trainer(struct config *config, char *error, size_t bytes)
 
 bool config_resolve(struct config *config, char *error, size_t error_bytes)
 {
-    return resolve_model(config, error, error_bytes) && resolve_clipping(config, error, error_bytes) &&
-           resolve_adaptive(config, error, error_bytes) && resolve_batch(config, error, error_bytes) &&
+    return resolve_precision(config, error, error_bytes) && resolve_model(config, error, error_bytes) &&
+           resolve_clipping(config, error, error_bytes) && resolve_adaptive(config, error, error_bytes) &&
+           resolve_batch(config, error, error_bytes) &&
            resolve_trainer(config, error, error_bytes);
 }
 

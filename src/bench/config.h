@@ -21,7 +21,7 @@
     F(U64, batch_size, 4, "1", "samples of one optimizer step (the logical batch)")                                    \
     F(U64, physical_batch_size, 0, "1", "samples in memory at once (0: all of the rank's)")                            \
     F(U64, seq_len, 64, "1", "tokens of a sample T")                                                                   \
-    F(TEXT, precision, "fp32", "", "of weights and arithmetic")                                                        \
+    F(TEXT, precision, "fp32", "", "factors of matrix products are rounded to it; all else is fp32")              \
     F(TEXT, device, DPSWEEP_DEVICE, "", "what it runs on; chosen when dpsweep is built")                               \
     F(TEXT, optimizer, "sgd", "", "how weights are updated")                                                           \
     F(F64, learning_rate, 1e-3, "1", "of the optimizer")                                                               \

@@ -1,5 +1,7 @@
 #include "option_table.h"
 
+#include "../device/precision.h"
+
 #include <string.h>
 
 const struct command_row command_table[] = {
@@ -32,6 +34,8 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define U64(member) OPTION_U64, offsetof(struct options, member)
 #define SECONDS(member) OPTION_SECONDS, offsetof(struct options, member)
 #define F64(member) OPTION_F64, offsetof(struct options, member)
+#define LISTED(NAME, name, bits) ", " #name
+#define PRECISIONS (PRECISION_LIST(LISTED) + 2)
 #define SWEEP (COMMAND_SWEEP | COMMAND_LAUNCH)
 #define MEASURE (COMMAND_RUN | SWEEP)
 
@@ -68,6 +72,8 @@ const struct option_row option_table[] = {
      "CPU threads of a run (default: cores / ranks on this machine)", U64(threads)},
     {COMMAND_CHECK, "golden", 0, "FILE.h5", NULL, "the reference, written by tests/golden/make_golden.py",
      TEXT(golden)},
+    {COMMAND_CHECK, "precision", 0, "NAME", PRECISIONS, "factors of matrix products are rounded to it (default: fp32)",
+     TEXT(precision)},
     {COMMAND_REPORT | COMMAND_COMPARE, "format", 0, "FORMAT", "text, markdown, csv, json",
      "how to print (default: text)", TEXT(format)},
     {COMMAND_COMPARE, "time-threshold", 0, "X", NULL,

@@ -18,7 +18,7 @@ struct options {
     double timeout_s, stall_s, time_limit_s; /* 0: none */
     uint64_t retries;                /* of a run that crashed, failed or timed out */
     uint64_t threads;                /* 0: cores / ranks on the host */
-    const char *golden;              /* check */
+    const char *golden, *precision;  /* check */
     const char *format;              /* report, export */
     double time_threshold, memory_threshold, error_factor, rerun_spread; /* compare; 0: as compare.h says */
     const char *columns, *where, *sort, *pivot; /* report */

@@ -50,7 +50,7 @@ static double coefficient(const struct reference *r, const struct trainer *t, in
     const int n_tensors = t->model->n_tensors;
     const enum clipping clipping = t->config.clipping;
     const double norm = clipping == CLIPPING_PER_LAYER ? r->norm[b][p] : figures_total(r->norm[b], n_tensors);
-    return clip_coefficient(clipping, r->max_grad_norm, n_tensors, norm);
+    return clip_coefficient(clipping, r->max_grad_norm / (1.0 + trainer_norm_slack(t->ops)), n_tensors, norm);
 }
 
 /* sum_p *= coef_bp, or coef_bp / coef_cp */

@@ -15,6 +15,11 @@ static int index_of(const char *word, const char *const *words, int n)
     return 0;
 }
 
+enum precision rig_precision(const struct config *c)
+{
+    return (enum precision)index_of(c->precision, precision_name, N_PRECISIONS);
+}
+
 void rig_trainer_config(const struct config *c, struct trainer_config *t)
 {
     *t = (struct trainer_config){

@@ -12,6 +12,7 @@ struct rig {
     struct batch_buffer *buffer;
 };
 
+enum precision rig_precision(const struct config *);
 void rig_trainer_config(const struct config *, struct trainer_config *);
 struct sampler rig_sampler(const struct config *, long n_records);
 

@@ -76,6 +76,7 @@ static void describe(const struct config *c, const struct rig *rig, struct recor
     r->n_params = (uint64_t)rig->model->n_params;
     r->expected_batch_size = (double)c->batch_size;
     r->noise_std = trainer_stated_noise_std(rig->trainer);
+    r->norm_slack = trainer_norm_slack(rig->trainer->ops);
     r->sensitivity = clip_sensitivity(rig->trainer->config.clipping, c->max_grad_norm);
     describe_protection(rig->trainer, r);
 }
@@ -111,6 +112,7 @@ void run_predict(const struct config *c, int threads, struct record *r)
     rig_trainer_config(c, &trainer_config);
     ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
     device_open(threads);
+    precision_set(rig_precision(c));
     const bool fits = rig_create_model(&rig, &shape) &&
                       rig_create_trainer(&rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
     CHECK(fits); /* nothing is too large for a ledger without memory and without limit */
@@ -145,8 +147,8 @@ static bool verify(struct rig *rig, const struct dataset *data, const struct con
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
     r->grad_rel_err = v.grad_rel_err;
     r->norm_rel_err = v.norm_rel_err;
-    r->valid_rel_err = VALID_REL_ERR;
-    r->warn_rel_err = WARN_REL_ERR;
+    r->valid_rel_err = valid_rel_err();
+    r->warn_rel_err = warn_rel_err();
     r->noise_variance_ratio = v.noise_variance_ratio;
     r->noise_variance_allowed = v.noise_variance_allowed;
     if (v.verdict != VERDICT_VALID)
@@ -198,6 +200,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
+    precision_set(rig_precision(c));
     group_open();
     describe_device(r);
     ledger_open(LEDGER_REAL, c->memory_limit);

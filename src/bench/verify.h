@@ -4,8 +4,8 @@
  *
  * 1. Clipped gradient with a threshold R' that clips one and not the other, against a reference computed sample by
  *    sample (reference.h), per tensor p by projections (figures.h):
- *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, 1e-3 |ref|)
- *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, 1e-3 ref_b)
+ *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, s |ref|)           s: small_share
+ *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, s ref_b)
  * 2. A whole step with the run's own R: what the optimizer got must be (S + std z)/expected_batch_size, z drawn again.
  * 3. The next step, on an empty batch: new noise and nothing else, its variance inside the 99.99 % interval around the
  *    stated one.
@@ -20,11 +20,11 @@
 enum verdict { VERDICT_VALID, VERDICT_WARN, VERDICT_INVALID };
 extern const char *const verdict_name[];   /* "VALID", "WARN", "INVALID" */
 
-#define VALID_REL_ERR 1e-4                 /* fp32: above it WARN */
-#define WARN_REL_ERR 1e-3                  /* above it INVALID */
+/* Limits of relative errors in the present precision (precision_set): above the first WARN, above the other INVALID. */
+double valid_rel_err(void), warn_rel_err(void);
 enum verdict verdict_of(double rel_err);   /* NaN is INVALID */
 double worse_of(double a, double b);       /* the larger, where NaN is larger than all */
-#define SMALL_SHARE 1e-3                   /* tensors with less than this share of the whole are compared with that */
+double small_share(void);                  /* tensors with less than this share of the whole are compared with that */
 
 struct verification {
     enum verdict verdict;

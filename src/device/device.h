@@ -7,6 +7,7 @@
 #ifndef DEVICE_H
 #define DEVICE_H
 #include "../../kernels/kernels.h"
+#include "precision.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ bool device_is_gpu(void);
 /* "<identity> <name>" of the i-th GPU that this process may use, without opening it; false: there are no more. */
 bool device_gpu(int i, char *text, size_t bytes);
 const char *device_absent(void);                /* NULL, or one line: why there is none to open, and what to do */
+const char *device_lacks(enum precision);       /* NULL, or one line: why it cannot multiply so, and what to do */
 
 /* For the ledger alone.  Memory of `bytes`; NULL when there is none, then device_memory_message says why. */
 void *device_memory_get(size_t bytes);
@@ -44,7 +46,7 @@ void device_sync(void);
  *   NN: A (m,k), B (k,n)      dx = dy W
  *   TN: A (k,m), B (k,n)      dW = dy^T x
  * ld* are row lengths in memory (0: rows are contiguous), stride_* the distance between problems.
- * add == c adds to what C holds.  fp32 accumulation. */
+ * add == c adds to what C holds.  Factors are rounded as precision_set said; fp32 accumulation. */
 enum gemm_op { GEMM_NT, GEMM_NN, GEMM_TN };
 struct gemm {
     enum gemm_op op;

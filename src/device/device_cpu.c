@@ -103,6 +103,17 @@ void device_describe(struct device_info *info)
     info->threads = device.threads;
 }
 
+/* oneDNN would compute bf16 products on any processor, but slower than fp32 ones. */
+const char *device_lacks(enum precision p)
+{
+    if (p == PRECISION_TF32)
+        return "no processor multiplies in tf32: choose bf16 or fp32, or a GPU (make DEVICE=cuda)";
+    if (p == PRECISION_BF16 && (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) !=
+        dnnl_cpu_isa_avx512_core_bf16)
+        return "this processor has no instructions for it (AVX512-BF16): choose fp32, or a processor that has them";
+    return NULL;
+}
+
 /* ---- memory -------------------------------------------------------------------------------------------------- */
 
 /* Regions are kept in order of their addresses: neighbours without a gap take one call. */
@@ -240,7 +251,7 @@ void device_lap_reset(void) { memset(device.lap_s, 0, sizeof device.lap_s); }
 struct gemm_key {
     enum gemm_op op;
     long m, n, k, lda, ldb, ldc, batch, stride_a, stride_b, stride_c;
-    bool bias, add, accumulate, relu;
+    bool bf16, bias, add, accumulate, relu;
 };
 struct gemm_primitive {
     struct gemm_key key;
@@ -253,20 +264,21 @@ struct gemm_primitive {
 static struct gemm_primitive *primitives;
 
 /* (rows, cols) of `batch` problems; transposed: stored as (cols, rows) with row length ld. */
-static dnnl_memory_desc_t matrix(long rows, long cols, long ld, bool transposed, long batch, long stride)
+static dnnl_memory_desc_t matrix(dnnl_data_type_t type, long rows, long cols, long ld, bool transposed, long batch,
+                                 long stride)
 {
     dnnl_memory_desc_t desc;
     const long row_step = transposed ? 1 : ld, col_step = transposed ? ld : 1;
     if (batch == 1) {
         const dnnl_dims_t dims = {rows, cols}, strides = {row_step, col_step};
-        CHECK_DNNL(dnnl_memory_desc_init_by_strides(&desc, 2, dims, dnnl_f32, strides));
+        CHECK_DNNL(dnnl_memory_desc_init_by_strides(&desc, 2, dims, type, strides));
         return desc;
     }
     /* (1, batch, rows, cols): oneDNN's fast path knows heads interleaved in rows by their four dimensions */
     const long stored_rows = transposed ? cols : rows;
     const long all = batch * stride > stored_rows * ld ? batch * stride : stored_rows * ld;
     const dnnl_dims_t dims = {1, batch, rows, cols}, strides = {all, stride, row_step, col_step};
-    CHECK_DNNL(dnnl_memory_desc_init_by_strides(&desc, 4, dims, dnnl_f32, strides));
+    CHECK_DNNL(dnnl_memory_desc_init_by_strides(&desc, 4, dims, type, strides));
     return desc;
 }
 
@@ -301,11 +313,12 @@ static struct gemm_primitive *gemm_primitive_create(const struct gemm_key *key)
     if (!p)
         die(EXIT_ENVIRONMENT, "out of host memory");
     p->key = *key;
+    const dnnl_data_type_t factor = key->bf16 ? dnnl_bf16 : dnnl_f32;
     const dnnl_memory_desc_t
-        a = matrix(key->m, key->k, key->lda, key->op == GEMM_TN, key->batch, key->stride_a),
-        b = matrix(key->k, key->n, key->ldb, key->op == GEMM_NT, key->batch, key->stride_b),
-        c = matrix(key->m, key->n, key->ldc, false, key->batch, key->stride_c),
-        bias = matrix(1, key->n, key->n, false, 1, 0);
+        a = matrix(factor, key->m, key->k, key->lda, key->op == GEMM_TN, key->batch, key->stride_a),
+        b = matrix(factor, key->k, key->n, key->ldb, key->op == GEMM_NT, key->batch, key->stride_b),
+        c = matrix(dnnl_f32, key->m, key->n, key->ldc, false, key->batch, key->stride_c),
+        bias = matrix(dnnl_f32, 1, key->n, key->n, false, 1, 0);
     dnnl_matmul_desc_t matmul;
     CHECK_DNNL(dnnl_matmul_desc_init(&matmul, &a, &b, key->bias ? &bias : NULL, &c));
     dnnl_primitive_attr_t attributes = gemm_attributes(key, &c);
@@ -347,11 +360,11 @@ static bool is_batch_of_onednn(const struct gemm_key *key)
     return true;
 }
 
-static void gemm_execute(struct gemm_primitive *p, const struct gemm *g, void *workspace)
+static void gemm_execute(struct gemm_primitive *p, const struct gemm *g, const struct factors *o, void *workspace)
 {
     const struct { int arg; dnnl_memory_t memory; const void *address; bool used; } operand[MAX_ARGS] = {
-        {DNNL_ARG_SRC, p->a, g->a, true},
-        {DNNL_ARG_WEIGHTS, p->b, g->b, true},
+        {DNNL_ARG_SRC, p->a, o->a, true},
+        {DNNL_ARG_WEIGHTS, p->b, o->b, true},
         {DNNL_ARG_DST, p->c, g->c, true},
         {DNNL_ARG_BIAS, p->bias, g->bias, p->key.bias},
         {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, p->add, g->add, p->key.add && !p->key.accumulate},
@@ -368,7 +381,7 @@ static void gemm_execute(struct gemm_primitive *p, const struct gemm *g, void *w
     CHECK_DNNL(dnnl_stream_wait(device.stream));
 }
 
-static struct gemm_key gemm_key_of(const struct gemm *g)
+static struct gemm_key gemm_key_of(const struct gemm *g, const struct factors *o)
 {
     struct gemm_key key;
     memset(&key, 0, sizeof key); /* keys are compared as bytes */
@@ -376,15 +389,16 @@ static struct gemm_key gemm_key_of(const struct gemm *g)
     key.m = g->m;
     key.n = g->n;
     key.k = g->k;
-    key.lda = g->lda ? g->lda : g->op == GEMM_TN ? g->m : g->k;
-    key.ldb = g->ldb ? g->ldb : g->op == GEMM_NT ? g->k : g->n;
+    key.lda = o->lda;
+    key.ldb = o->ldb;
     key.ldc = g->ldc ? g->ldc : g->n;
     key.batch = g->batch > 1 ? g->batch : 1;
     if (key.batch > 1) {
-        key.stride_a = g->stride_a;
-        key.stride_b = g->stride_b;
+        key.stride_a = o->stride_a;
+        key.stride_b = o->stride_b;
         key.stride_c = g->stride_c;
     }
+    key.bf16 = precision_now() == PRECISION_BF16;
     key.bias = g->bias != NULL;
     key.add = g->add != NULL;
     key.accumulate = g->add && g->add == g->c;
@@ -409,7 +423,8 @@ static void gemm_loop(const struct gemm *g)
 
 void device_gemm(const struct gemm *g)
 {
-    const struct gemm_key key = gemm_key_of(g);
+    struct factors factors = factors_of(g);
+    const struct gemm_key key = gemm_key_of(g, &factors);
     if (key.batch > 1 && !is_batch_of_onednn(&key)) {
         gemm_loop(g);
         return;
@@ -417,12 +432,14 @@ void device_gemm(const struct gemm *g)
     const double products = (double)key.batch * (double)g->m * (double)g->n * (double)g->k;
     struct gemm_primitive *p = products > 0 ? gemm_primitive_find(&key) : NULL; /* an empty batch has no rows */
     device.flops += 2.0 * products;
+    factors_round(&factors, g);
     void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", p ? p->workspace_bytes : 0);
     if (p && device_begin()) {
-        gemm_execute(p, g, workspace);
+        gemm_execute(p, g, &factors, workspace);
         device_end(0, "gemm", __FILE__, __LINE__);
     }
     ledger_release(workspace);
+    factors_release(&factors);
 }
 
 double device_flops(void) { return device.flops; }

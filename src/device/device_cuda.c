@@ -4,8 +4,9 @@
  * device_lap_s only, so a step is enqueued without a stop.  What goes wrong inside a kernel is therefore reported by a
  * later call; with CUDA_LAUNCH_BLOCKING=1 by its own.
  *
- * Products are fp32 in every bit (CUBLAS_COMPUTE_32F_PEDANTIC: no TF32, no split in bf16).  Their workspace is one
- * size for all, known without a GPU, and taken from the ledger, so that cuBLAS allocates nothing behind our back.
+ * Products in fp32 are so in every bit (CUBLAS_COMPUTE_32F_PEDANTIC: no TF32, no split in bf16).  In bf16 cuBLAS gets
+ * copies rounded by a kernel of ours, in tf32 its tensor cores round.  Its workspace is one size for all, known without
+ * a GPU, and taken from the ledger, so that cuBLAS allocates nothing behind our back.
  *
  * Strict (DPSWEEP_STRICT=1): memory is filled with NaN when it is got, taken and released. */
 #include "device.h"
@@ -121,6 +122,12 @@ const char *device_absent(void)
 }
 
 bool device_is_gpu(void) { return true; }
+
+const char *device_lacks(enum precision p)
+{
+    (void)p; /* every GPU that the kernels are compiled for has tensor cores for all */
+    return NULL;
+}
 
 /* The identity is the UUID, which tells parts of one GPU (MIG) apart. */
 bool device_gpu(int i, char *text, size_t bytes)
@@ -345,35 +352,33 @@ static void use_workspace(void *workspace)
     device.workspace = workspace;
 }
 
-/* Row lengths as stored. */
-struct lengths { long a, b, c; };
-
-static struct lengths lengths_of(const struct gemm *g)
-{
-    return (struct lengths){
-        g->lda ? g->lda : g->op == GEMM_TN ? g->m : g->k,
-        g->ldb ? g->ldb : g->op == GEMM_NT ? g->k : g->n,
-        g->ldc ? g->ldc : g->n,
-    };
-}
+/* What cuBLAS is told about a precision: the type of the factors and how they are multiplied.  tf32 is allowed by its
+ * name, bf16 demanded by the type of the operands: FAST_16BF would leave it to cuBLAS which products are rounded. */
+static const struct { cudaDataType factor; cublasComputeType_t compute; } arithmetic[N_PRECISIONS] = {
+    [PRECISION_FP32] = {CUDA_R_32F, CUBLAS_COMPUTE_32F_PEDANTIC},
+    [PRECISION_TF32] = {CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32},
+    [PRECISION_BF16] = {CUDA_R_16BF, CUBLAS_COMPUTE_32F},
+};
 
 /* A row-major C = op(A) op(B) is, read by columns, C' = op(B)' op(A)': the operands change places, and what is to be
  * transposed by rows is so by columns too. */
-static void multiply(const struct gemm *g, struct lengths ld, int batch)
+static void multiply(const struct gemm *g, const struct factors *o, long c_length, int batch)
 {
     const cublasOperation_t first = g->op == GEMM_NT ? CUBLAS_OP_T : CUBLAS_OP_N;
     const cublasOperation_t second = g->op == GEMM_TN ? CUBLAS_OP_T : CUBLAS_OP_N;
     const int m = whole_int(g->m), n = whole_int(g->n), k = whole_int(g->k);
-    const int lda = whole_int(ld.a), ldb = whole_int(ld.b), ldc = whole_int(ld.c);
+    const int lda = whole_int(o->lda), ldb = whole_int(o->ldb), ldc = whole_int(c_length);
+    const cudaDataType factor = arithmetic[precision_now()].factor;
+    const cublasComputeType_t compute = arithmetic[precision_now()].compute;
     const float one = 1.0f, beta = g->add == g->c ? 1.0f : 0.0f;
     cublasStatus_t status;
     if (batch > 1)
-        status = cublasGemmStridedBatchedEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb,
-            g->stride_b, g->a, CUDA_R_32F, lda, g->stride_a, &beta, g->c, CUDA_R_32F, ldc, g->stride_c, batch,
-            CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
+        status = cublasGemmStridedBatchedEx(device.cublas, first, second, n, m, k, &one, o->b, factor, ldb,
+            o->stride_b, o->a, factor, lda, o->stride_a, &beta, g->c, CUDA_R_32F, ldc, g->stride_c, batch, compute,
+            CUBLAS_GEMM_DEFAULT);
     else
-        status = cublasGemmEx(device.cublas, first, second, n, m, k, &one, g->b, CUDA_R_32F, ldb, g->a, CUDA_R_32F,
-            lda, &beta, g->c, CUDA_R_32F, ldc, CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
+        status = cublasGemmEx(device.cublas, first, second, n, m, k, &one, o->b, factor, ldb, o->a, factor, lda, &beta,
+            g->c, CUDA_R_32F, ldc, compute, CUBLAS_GEMM_DEFAULT);
     if (status)
         die(EXIT_ENVIRONMENT, "%s:%d: cublasGemm of %d x %d x %d, batch %d: %s", __FILE__, __LINE__, m, n, k, batch,
             cublas_words(status));
@@ -394,15 +399,18 @@ void device_gemm(const struct gemm *g)
 {
     const int batch = g->batch > 1 ? g->batch : 1;
     const double products = (double)batch * (double)g->m * (double)g->n * (double)g->k;
-    const struct lengths ld = lengths_of(g);
+    const long c_length = g->ldc ? g->ldc : g->n;
+    struct factors factors = factors_of(g);
+    factors_round(&factors, g);
     void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", products > 0 ? WORKSPACE_BYTES : 0);
     device.flops += 2.0 * products;
     if (products > 0 && device_begin()) { /* an empty batch has no rows */
         use_workspace(workspace);
-        multiply(g, ld, batch);
-        finish(g, ld.c, batch);
+        multiply(g, &factors, c_length, batch);
+        finish(g, c_length, batch);
     }
     ledger_release(workspace);
+    factors_release(&factors);
 }
 
 double device_flops(void) { return device.flops; }

@@ -72,6 +72,7 @@ extern const char *const stage_name[N_STAGES];
     F(TEXT, peak_phase, "", "phase of the step in which most bytes are in use")                                     \
     F(U64, peak_rss, "byte", "highest resident set of the process")                                                 \
     F(F64, noise_std, "1", "standard deviation of the noise on the sum")                                            \
+    F(F64, norm_slack, "1", "clipped to R/(1 + this): what is added may be so much longer than its norm says")      \
     F(F64, sensitivity, "1", "of the sum to adding or removing one sample")                                         \
     F(F64, expected_batch_size, "1", "what the noisy sum is divided by")                                            \
     F(U64, clip_groups, "1", "of parameters, each clipped to max_grad_norm/sqrt(clip_groups); 0: none is clipped")  \

@@ -162,6 +162,14 @@ double trainer_stated_noise_std(const struct trainer *t)
            clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
 }
 
+enum { SLACK_ROUNDINGS = 5 };
+
+double trainer_norm_slack(const struct trainer_ops *ops)
+{
+    return !ops->is_private || ops->adds_stored || precision_now() == PRECISION_FP32
+               ? 0.0 : SLACK_ROUNDINGS * precision_rounding();
+}
+
 /* ---- the step ------------------------------------------------------------------------------------------------ */
 
 void trainer_set_dropout(struct trainer *t)
@@ -304,8 +312,8 @@ void trainer_norm_pass(struct trainer *t, const struct batch *x, grad_hook *hook
 
 static struct clip clip_of(const struct trainer *t)
 {
-    return (struct clip){t->config.clipping, t->config.max_grad_norm, t->thresholds.share, t->model->n_tensors,
-        (int)sq_stride(t)};
+    const double threshold = t->config.max_grad_norm / (1.0 + trainer_norm_slack(t->ops));
+    return (struct clip){t->config.clipping, threshold, t->thresholds.share, t->model->n_tensors, (int)sq_stride(t)};
 }
 
 void trainer_coefficients(struct trainer *t, const struct batch *x, struct span s)

@@ -41,6 +41,7 @@ struct trainer_ops {
     const char *summary;             /* one line for --help */
     bool is_private;
     bool is_control;                 /* deliberately wrong, must be found INVALID */
+    bool adds_stored;                /* what it adds is the very gradient whose norm it took: trainer_norm_slack */
     /* sum (P) += sum_b coef[b] g_b over one physical batch x.  Fills sq, and loss, norm, coef at x->first. */
     void (*clipped_grad)(struct trainer *, const struct batch *x);
     void (*spoil)(struct trainer *); /* controls: changes what the step uses, after create; NULL: none */
@@ -100,6 +101,10 @@ void trainer_sum_over_group(struct trainer *, float *);  /* x (P) = sum over ran
 
 /* As the mechanism states it: the sum's noise multiplier (adaptive.h) times the sensitivity R of the coming step. */
 double trainer_stated_noise_std(const struct trainer *);
+/* In bf16 and tf32 a trainer that forms its sum anew rounds weighted factors, and what it adds may be longer than the
+ * norm it took says, by up to this share: it clips to R/(1 + slack), so that the sensitivity is R.  Not a bound but a
+ * measured figure with a margin: docs/algorithms.md, Precision.  0 in fp32. */
+double trainer_norm_slack(const struct trainer_ops *);
 
 /* ---- for trainer files --------------------------------------------------------------------------------------- */
 

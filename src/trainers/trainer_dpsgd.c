@@ -55,5 +55,6 @@ const struct trainer_ops trainer_dpsgd = {
     .long_name = "DPSGDTrainer",
     .summary = "stores every per-sample gradient (B x P), then clips",
     .is_private = true,
+    .adds_stored = true,
     .clipped_grad = clipped_grad,
 };

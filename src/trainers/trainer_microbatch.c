@@ -52,5 +52,6 @@ const struct trainer_ops trainer_microbatch = {
     .name = "microbatch",
     .summary = "one sample at a time: gradient, clip, accumulate; memory of batch 1 plus one P",
     .is_private = true,
+    .adds_stored = true,
     .clipped_grad = microbatch_clipped_grad,
 };

@@ -80,6 +80,8 @@ static void elementwise(void)
     SAME(fill, x, n, x, 0.7f, n);
     SAME(scale_rows, scaled, rows * cols, table, some(rows), scaled, rows, cols);
     SAME(leave_out, scaled, rows * cols, scaled, one_is_zero, rows, cols);
+    uint32_t *half = shared_memory(4 * rows * BF16_ROW_WORDS(33));
+    SAME(to_bf16, half, rows * BF16_ROW_WORDS(33), table, cols, 33, half, 1, rows, 33);
     SAME(epilogue, scaled, rows * cols, scaled, cols, bias, table, 1, rows, cols);
 }
 

@@ -1,6 +1,7 @@
-/* cublas.c - libcublas for tests: column-major fp32 products as plain loops.  Operands, results and the workspace must
- * lie in device memory; a product without a workspace of the caller's, or one that may be rounded to less than fp32,
- * is a violation. */
+/* cublas.c - libcublas for tests: column-major products as plain loops with fp32 sums, of fp32 numbers as they are
+ * (pedantic) or rounded as tensor cores round them (TF32), or of bf16 numbers.  Operands, results and the workspace must
+ * lie in device memory; a product without a workspace of the caller's, or with arithmetic that leaves it to the library
+ * how numbers are rounded, is a violation. */
 #include "standin.h"
 
 #include <cublas_v2.h>
@@ -81,9 +82,11 @@ const char *cublasGetStatusString(cublasStatus_t status)
 /* ---- products -------------------------------------------------------------------------------------------------------- */
 
 /* rows x columns as stored, column by column, `batch` of them */
-struct operand { const float *address; long ld, stride; bool transposed; };
+struct operand { const void *address; long ld, stride; bool transposed; };
+enum factors { FP32, TF32, BF16 };
 struct product {
     struct operand a, b, c;
+    enum factors factors;
     int m, n, k, batch;
     float alpha, beta;
     char *workspace;
@@ -109,22 +112,58 @@ static void column(const struct product *p, const float *a, const float *b, long
     }
 }
 
+static float of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* To 11 significant bits, ties to even. */
+static float tf32_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return isfinite(x) ? of_bits((bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu) : x;
+}
+
+/* n numbers of problem i of an operand, as they are multiplied.  malloc'ed */
+static float *factors_of(const struct product *p, const struct operand *o, int i, long n)
+{
+    float *x = malloc((size_t)n * sizeof *x);
+    for (long j = 0; j < n; j++)
+        x[j] = p->factors == BF16 ? of_bits((uint32_t)((const uint16_t *)o->address)[i * o->stride + j] << 16)
+               : p->factors == TF32 ? tf32_of(((const float *)o->address)[i * o->stride + j])
+                                    : ((const float *)o->address)[i * o->stride + j];
+    return x;
+}
+
+/* Numbers from the first to the last of rows x columns. */
+static long extent(const struct operand *o, int rows, int columns)
+{
+    return o->ld * (columns - 1) + rows;
+}
+
 static void multiply(void *context)
 {
     const struct product *p = context;
     const long next = p->b.transposed ? 1 : p->b.ld, step = p->b.transposed ? p->b.ld : 1; /* column, row of op(B) */
     memset(p->workspace, 0xff, p->workspace_bytes < SCRIBBLED_BYTES ? p->workspace_bytes : SCRIBBLED_BYTES);
-    for (int i = 0; i < p->batch; i++)
+    for (int i = 0; i < p->batch; i++) {
+        float *a = factors_of(p, &p->a, i, p->a.transposed ? extent(&p->a, p->k, p->m) : extent(&p->a, p->m, p->k));
+        float *b = factors_of(p, &p->b, i, p->b.transposed ? extent(&p->b, p->n, p->k) : extent(&p->b, p->k, p->n));
         for (int j = 0; j < p->n; j++)
-            column(p, p->a.address + i * p->a.stride, p->b.address + i * p->b.stride + j * next, step,
-                   (float *)p->c.address + i * p->c.stride + j * p->c.ld);
+            column(p, a, b + j * next, step, (float *)p->c.address + i * p->c.stride + j * p->c.ld);
+        free(b);
+        free(a);
+    }
 }
 
 static void check_operand(const struct product *p, const char *name, const struct operand *o, int rows, int columns)
 {
-    const long count = o->stride * (p->batch - 1) + o->ld * (columns - 1) + rows;
-    const size_t bytes = (size_t)count * sizeof(float);
-    const char *begin = (const char *)o->address;
+    const size_t size = p->factors == BF16 && o != &p->c ? sizeof(uint16_t) : sizeof(float);
+    const size_t bytes = (size_t)(o->stride * (p->batch - 1) + extent(o, rows, columns)) * size;
+    const char *begin = o->address;
     if (o->ld < rows)
         standin_violation("cublasGemm: %s has %d rows and leading dimension %ld", name, rows, o->ld);
     standin_check_memory("cublasGemm", begin, bytes);
@@ -132,10 +171,8 @@ static void check_operand(const struct product *p, const char *name, const struc
         standin_violation("cublasGemm: %s lies in the workspace", name);
 }
 
-static cublasStatus_t enqueue(cublasHandle_t handle, struct product *p, cublasComputeType_t compute)
+static cublasStatus_t enqueue(cublasHandle_t handle, struct product *p)
 {
-    if (compute != CUBLAS_COMPUTE_32F_PEDANTIC)
-        standin_violation("cublasGemm: compute type %d has no stand-in", (int)compute);
     if (!handle->workspace)
         standin_violation("cublasGemm: no workspace, so the library would allocate one");
     if (p->m < 1 || p->n < 1 || p->k < 1 || p->batch < 1)
@@ -149,10 +186,18 @@ static cublasStatus_t enqueue(cublasHandle_t handle, struct product *p, cublasCo
     return CUBLAS_STATUS_SUCCESS;
 }
 
-static void check_types(cudaDataType a, cudaDataType b, cudaDataType c)
+static enum factors factors_as(cudaDataType a, cudaDataType b, cudaDataType c, cublasComputeType_t compute)
 {
-    if (a != CUDA_R_32F || b != CUDA_R_32F || c != CUDA_R_32F)
-        standin_violation("cublasGemm: only fp32 has a stand-in");
+    if (a == b && c == CUDA_R_32F) {
+        if (a == CUDA_R_32F && compute == CUBLAS_COMPUTE_32F_PEDANTIC)
+            return FP32;
+        if (a == CUDA_R_32F && compute == CUBLAS_COMPUTE_32F_FAST_TF32)
+            return TF32;
+        if (a == CUDA_R_16BF && compute == CUBLAS_COMPUTE_32F)
+            return BF16;
+    }
+    standin_violation("cublasGemm: types %d, %d, %d with compute type %d have no stand-in", (int)a, (int)b, (int)c,
+                      (int)compute);
 }
 
 cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
@@ -162,11 +207,10 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
 {
     (void)algorithm;
     CUBLAS_ENTRY(CUBLAS_STATUS_EXECUTION_FAILED);
-    check_types(type_a, type_b, type_c);
     struct product p = {.a = {a, lda, stride_a, op_a != CUBLAS_OP_N}, .b = {b, ldb, stride_b, op_b != CUBLAS_OP_N},
-        .c = {c, ldc, stride_c, false}, .m = m, .n = n, .k = k, .batch = batch, .alpha = *(const float *)alpha,
-        .beta = *(const float *)beta};
-    return enqueue(handle, &p, compute);
+        .c = {c, ldc, stride_c, false}, .factors = factors_as(type_a, type_b, type_c, compute),
+        .m = m, .n = n, .k = k, .batch = batch, .alpha = *(const float *)alpha, .beta = *(const float *)beta};
+    return enqueue(handle, &p);
 }
 
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n, int k,
@@ -175,9 +219,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
 {
     (void)algorithm;
     CUBLAS_ENTRY(CUBLAS_STATUS_EXECUTION_FAILED);
-    check_types(type_a, type_b, type_c);
     struct product p = {.a = {a, lda, 0, op_a != CUBLAS_OP_N}, .b = {b, ldb, 0, op_b != CUBLAS_OP_N},
-        .c = {c, ldc, 0, false}, .m = m, .n = n, .k = k, .batch = 1, .alpha = *(const float *)alpha,
-        .beta = *(const float *)beta};
-    return enqueue(handle, &p, compute);
+        .c = {c, ldc, 0, false}, .factors = factors_as(type_a, type_b, type_c, compute),
+        .m = m, .n = n, .k = k, .batch = 1, .alpha = *(const float *)alpha, .beta = *(const float *)beta};
+    return enqueue(handle, &p);
 }
