@@ -31,12 +31,12 @@ static void little_noise_on_the_counts_cannot_be_made_up_for(void **state)
 static void a_move_is_that_of_the_paper(void **state)
 {
     (void)state;
-    const struct adaptive a = {0.3, 0.2, 0};
+    const struct adaptive a = {0.3, 0.2, 0.8};
     double R[2] = {2, 3};
     const double unclipped[2] = {7, 0};
-    adaptive_move(&a, R, unclipped, 2, 10, 8, count_noise_stream(1, 0));
-    near("more than the quantile", 0, R[0], 2 * exp(-0.2 * (0.5 + (7 - 5.0) / 8 - 0.3)), 1e-15);
-    near("none", 1, R[1], 3 * exp(-0.2 * (0.5 - 5.0 / 8 - 0.3)), 1e-15);
+    adaptive_move(&a, R, unclipped, (const double[]){0.5, -2}, 2, 10, 8);
+    near("more than the quantile", 0, R[0], 2 * exp(-0.2 * (0.5 + (7 - 5.0 + 0.4) / 8 - 0.3)), 1e-15);
+    near("none", 1, R[1], 3 * exp(-0.2 * (0.5 + (-5.0 - 1.6) / 8 - 0.3)), 1e-15);
 }
 
 /* Norms of 100 samples a step are log-normal.  Where the threshold ends, the drift is 0; around that it is a random
@@ -47,20 +47,23 @@ static void the_threshold_ends_at_its_quantile(void **state)
 {
     (void)state;
     enum { B = 100, STEPS = 4000, FIRST = 400 };
-    static const double quantile[] = {0.2, 0.5, 0.9}, z[] = {-0.841621, 0, 1.281552};
-    const struct philox_stream norms = {11, STREAM_AUDIT, 0, 0};
+    static const double quantile[] = {0.2, 0.5, 0.9}, normal[] = {-0.841621, 0, 1.281552};
+    const struct noise_source norms = {.seed = 11}, counts = {.seed = 5};
     for (int k = 0; k < COUNT(quantile); k++) {
         const struct adaptive a = {quantile[k], 0.2, 5};
         double R = 50, mean = 0;
         for (uint32_t step = 0; step < STEPS; step++) {
-            double unclipped = 0;
-            for (long i = 0; i < B; i++) unclipped += exp(0.3 + noise_number(norms, B * step + i)) <= R;
-            adaptive_move(&a, &R, &unclipped, 1, B, B, count_noise_stream(5, step));
+            double unclipped = 0, norm[B], z;
+            noise_numbers(&norms, (struct noise_draw){NOISE_OF_SUM, step, 0}, norm, B);
+            noise_numbers(&counts, (struct noise_draw){NOISE_OF_COUNTS, step, 0}, &z, 1);
+            for (int i = 0; i < B; i++) unclipped += exp(0.3 + norm[i]) <= R;
+            adaptive_move(&a, &R, &unclipped, &z, 1, B, B);
             if (step >= FIRST) mean += log(R) / (STEPS - FIRST);
         }
-        const double q = quantile[k], f = exp(-z[k] * z[k] / 2) / sqrt(2 * M_PI);
+        const double q = quantile[k], f = exp(-normal[k] * normal[k] / 2) / sqrt(2 * M_PI);
         const double v = q * (1 - q) / B + 25.0 / (B * B);
-        at_most("log threshold", mean - (0.3 + z[k]), SIGMAS * sqrt(v / (STEPS - FIRST)) / f + 0.01); /* curvature */
+        const double curvature = 0.01;
+        at_most("log threshold", mean - (0.3 + normal[k]), SIGMAS * sqrt(v / (STEPS - FIRST)) / f + curvature);
     }
 }
 

@@ -254,7 +254,7 @@ static struct part all_of(int n)
 static struct batch shuffled_share(const struct dataset *dataset, struct batch_buffer *buffer, uint64_t seed,
                                    uint32_t step, int n, struct part share, uint64_t *valid)
 {
-    const struct sampler sampler = {SAMPLING_SHUFFLE, seed, dataset_records(dataset), n, n};
+    const struct sampler sampler = {SAMPLING_SHUFFLE, seed, dataset_records(dataset), n, n, NULL};
     long record[MOST];
     assert_int_equal(sampler_draw(&sampler, step, record), n);
     struct batch batch = dataset_batch(dataset, buffer, record, share, valid);

@@ -1,5 +1,6 @@
 #!/bin/bash
-# test_sampling.sh - batches of Poisson sampling through whole runs: every size, the empty one too, every trainer.
+# test_sampling.sh - batches of Poisson sampling through whole runs: every size, the empty one too, every trainer; and
+# noise from a secret key.
 . "$(dirname "$0")/lib.sh"
 
 python=${PYTHON:-/usr/bin/python3}
@@ -15,8 +16,9 @@ poisson_sweep() {
 check "all trainers train on Poisson batches" poisson_sweep
 check "... VALID" all_are "$results" verdict VALID
 
-# sizes TRUTH: the batch sizes of all runs are the same, and TRUTH holds for size (steps) and capacity
-sizes() {
+# sizes TRUTH: the batch sizes of all runs are the same, and TRUTH holds for size (runs, steps) and capacity
+sizes() { sizes_of_any "(size == size[0]).all() and np.all($1)"; }
+sizes_of_any() {
     "$python" - "$results" "$1" <<'END'
 import sys, h5py, numpy as np
 file = h5py.File(sys.argv[1])
@@ -27,7 +29,7 @@ tokens = steps["tokens"][:].reshape(size.shape)
 capacity = int(runs["max_batch_size"][0])
 truth = eval(sys.argv[2])
 print(size[0], capacity)
-sys.exit(not (np.all(truth) and (size == size[0]).all()))
+sys.exit(not truth)
 END
 }
 check "every trainer sees the same batches" sizes "True"
@@ -52,4 +54,18 @@ check_fails 2 "fewer records than the average batch are refused" dpsweep run --s
 check "... with both numbers" said "has 3 records, fewer than --batch-size 4"
 check_fails 2 "random:RECORDS wants a number" dpsweep run --data random:many
 check "... and says which" said "random:RECORDS with 1 to 2147483648"
+# ---- noise that nobody can repeat ------------------------------------------------------------------------------------
+
+results=$TMPDIR/secure.h5
+check "secure noise is verified as all noise is" dpsweep sweep "${small[@]}" --trainer ghost,microbatch --secure-noise \
+    --clip-quantile 0.5 --sampling poisson --batch-size 8 --data random:40 --active-steps 10 -o "$results"
+check "... VALID" all_are "$results" verdict VALID
+check "... and its source is in the record" \
+    sizes_of_any "all(b'secret key' in source for source in runs['noise_source'][:])"
+check "... as is the sensitivity on the grid, a little above R" \
+    sizes_of_any "((runs['sensitivity'][:] > 1) & (runs['sensitivity'][:] < 1.002)).all()"
+check "two runs draw other records and noise" \
+    sizes_of_any "(size[0] != size[1]).any() and runs['weights_projection'][0] != runs['weights_projection'][1]"
+check_fails 2 "--secure-noise and another generator contradict" dpsweep run --secure-noise --noise-generator philox
+check_fails 1 "wrong secure noise is found" dpsweep run "${small[@]}" --trainer broken-noise --secure-noise
 plan_done

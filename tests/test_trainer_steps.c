@@ -29,7 +29,7 @@ static void first_step(struct pairing p)
     assert_true(trainer_stated_noise_std(r->t) == std);
     trainer_clipped_sum(r->t, &r->x, NULL, NULL);
     float *noisy = send(fetch(r->t->sum, P), P);
-    noise_add(noisy, 0, P, std, noise_stream(r->t->config.seed, 0));
+    noise_add(&r->t->noise, (struct noise_draw){NOISE_OF_SUM, 0, 0}, noisy, 0, P, std, 0);
     const float *w = fetch(r->m->params, P);
     trainer_step(r->t, &r->x);
     const float *sum = fetch(r->t->sum, P), *got = fetch(r->m->params, P);
@@ -66,8 +66,9 @@ static void adaptive_step(struct pairing p)
     for (int b = 0; b < r->x.n; b++)
         for (int i = 0; i < got->counts; i++) unclipped[i] += coefficient(p.clipping, R, &r->truth, b, i) == 1;
     trainer_step(r->t, &r->x);
-    adaptive_move(&wish.adaptive, each, unclipped, got->counts, r->x.n, r->t->config.expected_batch_size,
-        count_noise_stream(r->t->config.seed, 0));
+    double *z = array((size_t)got->counts, sizeof *z);
+    noise_numbers(&r->t->noise, (struct noise_draw){NOISE_OF_COUNTS, 0, 0}, z, got->counts);
+    adaptive_move(&wish.adaptive, each, unclipped, z, got->counts, r->x.n, r->t->config.expected_batch_size);
     const float *share = fetch(got->share, got->counts);
     for (int i = 0; i < got->counts; i++) {
         near(who, i, got->each[i], each[i], 1e-12 * each[i]);

@@ -50,6 +50,8 @@ const char *choice_at(const struct field *field, int i)
         return model_word(i);
     if (strcmp(field->name, "clipping") == 0)
         return i < N_CLIPPINGS ? clipping_name[i] : NULL;
+    if (strcmp(field->name, "noise_generator") == 0)
+        return i < N_NOISE_GENERATORS ? noise_generator_name[i] : NULL;
     if (strcmp(field->name, "sampling") == 0)
         return i < N_SAMPLINGS ? sampling_name[i] : NULL;
     if (strcmp(field->name, "norm_mode") == 0)

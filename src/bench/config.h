@@ -40,6 +40,7 @@
     F(F64, clip_count_noise, 0.0, "1", "noise on the count of unclipped samples (0: little for the accountant)")       \
     F(F64, noise_multiplier, 1.0, "1", "noise standard deviation over R")                                              \
     F(TEXT, noise_placement, "sum", "", "where a group adds its noise")                                                \
+    F(TEXT, noise_generator, "philox", "", "philox: repeatable; chacha20: secret, on a grid (--secure-noise)")         \
     F(TEXT, data, "random", "", "'random', 'random:RECORDS', a text FILE.txt or a token shard FILE.bin")               \
     F(TEXT, record, "line", "", "what one record of a text is")                                                        \
     F(TEXT, sampling, "shuffle", "", "how records are drawn for a step")                                               \

@@ -64,6 +64,8 @@ const struct option_row option_table[] = {
      SWITCH(no_skip)},
     {COMMAND_LAUNCH, "launcher", 0, "WORDS", NULL,
      "what comes before the program, with {ranks} in it (default: mpirun, or srun in a Slurm job)", TEXT(launcher)},
+    {MEASURE | COMMAND_PLAN, "secure-noise", 0, NULL, NULL, "the same as --noise-generator chacha20",
+     SWITCH(secure_noise)},
     {MEASURE, "share-gpu", 0, NULL, NULL, "more ranks than GPUs: let several measure on the same",
      SWITCH(share_gpu)},
     {COMMAND_RUN | COMMAND_SWEEP, "no-isolate", 0, NULL, NULL, "measure in this process, for a debugger",

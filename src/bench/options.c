@@ -2,6 +2,7 @@
 
 #include "../base/check.h"
 #include "../base/text.h"
+#include "../privacy/noise.h"
 #include "help.h"
 #include "option_table.h"
 #include "shard.h"
@@ -177,6 +178,10 @@ static bool check_together(struct parser *parser)
 {
     const struct options *options = parser->options;
     const struct command_row *command = parser->command;
+    static const char field[] = "noise_generator";
+    if (options->secure_noise &&
+        !set_field(parser, (int)(config_field_find(field) - config_field), noise_generator_name[NOISE_CHACHA20]))
+        return false;
     if (options->n_files && command->files == NO_FILES)
         REFUSE("'%s': %s takes options only; 'dpsweep %s --help' lists them", options->file[0], command->name,
                command->name);

@@ -11,6 +11,7 @@
 struct options {
     const char *output;              /* -o FILE.h5; NULL: results are only printed */
     bool no_output;                  /* sweep: asked for that */
+    bool secure_noise;               /* the same as --noise-generator chacha20 */
     bool resume, overwrite, retry_failed, json, verbose, no_isolate, no_skip, share_gpu;
     const char *shard;               /* "2/8": only this share of the points; NULL: all */
     const char *launcher;            /* launch: shell words before the program; NULL: launch_default */

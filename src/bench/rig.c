@@ -30,6 +30,8 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
         .physical_batch_size = (int)c->physical_batch_size,
         .max_grad_norm = c->max_grad_norm,
         .noise_multiplier = c->noise_multiplier,
+        .noise_generator =
+            (enum noise_generator)index_of(c->noise_generator, noise_generator_name, N_NOISE_GENERATORS),
         .adaptive = {c->clip_quantile, c->clip_learning_rate, c->clip_count_noise},
         .expected_batch_size = (double)c->batch_size,
         .optimizer = {(enum optimizer_kind)index_of(c->optimizer, optimizer_name, N_OPTIMIZERS), c->learning_rate,
@@ -41,10 +43,11 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
     };
 }
 
-struct sampler rig_sampler(const struct config *c, long n_records)
+struct sampler rig_sampler(const struct config *c, const struct trainer *t, long n_records)
 {
+    const struct secure_key *key = t->config.noise_generator == NOISE_CHACHA20 ? &t->noise.key : NULL;
     return (struct sampler){(enum sampling)index_of(c->sampling, sampling_name, N_SAMPLINGS), c->seed, n_records,
-        (long)c->batch_size, (long)c->max_batch_size};
+        (long)c->batch_size, (long)c->max_batch_size, key};
 }
 
 bool rig_create_model(struct rig *r, const struct model_shape *shape)

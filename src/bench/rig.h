@@ -14,7 +14,7 @@ struct rig {
 
 enum precision rig_precision(const struct config *);
 void rig_trainer_config(const struct config *, struct trainer_config *);
-struct sampler rig_sampler(const struct config *, long n_records);
+struct sampler rig_sampler(const struct config *, const struct trainer *, long n_records);
 
 /* Creates the model.  False: out of memory, see ledger_message(). */
 bool rig_create_model(struct rig *, const struct model_shape *);

@@ -68,7 +68,8 @@ static void describe_protection(const struct trainer *t, struct record *r)
     const bool noisy = trainer_stated_noise_std(t) > 0;
     r->unprotected_params = r->clip_groups && noisy ? 0 : r->n_params;
     snprintf(r->neighbouring, sizeof r->neighbouring, "%s", r->clip_groups ? "one sample added or removed" : "");
-    snprintf(r->noise_source, sizeof r->noise_source, "%s", noisy ? "Philox4x32-10 keyed by the seed: repeatable" : "");
+    snprintf(r->noise_source, sizeof r->noise_source, "%s", !noisy ? "" : t->noise.generator == NOISE_PHILOX
+        ? "Philox4x32-10 keyed by the seed: repeatable" : "ChaCha20 with a secret key, on a grid: not repeatable");
 }
 
 static void describe(const struct config *c, const struct rig *rig, struct record *r)
@@ -77,7 +78,7 @@ static void describe(const struct config *c, const struct rig *rig, struct recor
     r->expected_batch_size = (double)c->batch_size;
     r->noise_std = trainer_stated_noise_std(rig->trainer);
     r->norm_slack = trainer_norm_slack(rig->trainer->ops);
-    r->sensitivity = clip_sensitivity(rig->trainer->config.clipping, c->max_grad_norm);
+    r->sensitivity = trainer_sensitivity(rig->trainer);
     describe_protection(rig->trainer, r);
 }
 

@@ -202,7 +202,7 @@ bool timed_steps(struct rig *r, const struct dataset *data, const struct config 
     struct step_row *timed = calloc(n, sizeof *timed);
     const size_t share = (size_t)trainer_share(&r->trainer->config);
     float *host = calloc(share * (size_t)r->model->n_tensors, sizeof *host); /* the most to read back */
-    const struct source source = {data, rig_sampler(c, dataset_records(data)),
+    const struct source source = {data, rig_sampler(c, r->trainer, dataset_records(data)),
         calloc(c->max_batch_size, sizeof *source.record), (int)c->ranks_per_run};
     if (!timed || !host || !source.record)
         die(EXIT_ENVIRONMENT, "out of host memory for %llu steps", (unsigned long long)n);

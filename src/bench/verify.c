@@ -181,14 +181,37 @@ static void compare_step(const struct trainer *t, const struct step_figures *f, 
     }
 }
 
+/* z over the whole vector, as this rank or, of a sharded sum, every rank draws it, in place of the sum. */
+static void draw_noise(const struct trainer *t, const struct noise_source *source, struct noise_draw draw)
+{
+    const bool sharded = t->config.noise_placement == NOISE_SHARDED;
+    const double fine = 0x1p-30; /* grid */
+    KERNEL(fill, t->sum, 0.0f, t->model->n_params);
+    for (int rank = 0; rank < (sharded ? t->config.ranks : 1); rank++) {
+        const struct part part = group_part(t->model->n_params, rank, sharded ? t->config.ranks : 1);
+        draw.rank = sharded ? (uint32_t)rank : draw.rank;
+        noise_add(source, draw, t->sum + part.begin, part.begin, part.end - part.begin, 1.0, fine);
+    }
+}
+
+static void figures_of_draw(struct figures *f, const struct trainer *t, const struct noise_source *source,
+                            struct noise_draw draw)
+{
+    if (source->generator == NOISE_PHILOX) {
+        figures_of_noise(f, t->model, noise_philox(source->seed, draw), t->config.seed);
+    } else {
+        draw_noise(t, source, draw);
+        figures_of(f, t->model, t->sum, t->config.seed);
+    }
+}
+
 static void figures_of_stated_noise(struct figures *f, const struct trainer *t, uint32_t step)
 {
-    const uint64_t seed = t->config.seed;
     if (t->config.noise_placement != NOISE_SHARES) {
-        figures_of_noise(f, t->model, noise_stream(seed, step), seed);
+        figures_of_draw(f, t, &t->noise, (struct noise_draw){NOISE_OF_SUM, step, 0});
         return;
     }
-    figures_of_noise(f, t->model, noise_share_stream(seed, step, (uint32_t)group()->rank), seed);
+    figures_of_draw(f, t, &t->own_noise, (struct noise_draw){NOISE_OF_SHARE, step, (uint32_t)group()->rank});
     for (int i = 0; i < f->n_tensors * N_SIGNS; i++)
         f->projection[i] /= sqrt(t->config.ranks);
     figures_add_projections(f);

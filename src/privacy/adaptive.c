@@ -1,7 +1,5 @@
 #include "adaptive.h"
 
-#include "noise.h"
-
 #include <math.h>
 
 double adaptive_usual_count_noise(double noise_multiplier, int counts, double expected_batch_size)
@@ -19,11 +17,11 @@ double adaptive_sum_multiplier(const struct adaptive *a, double noise_multiplier
     return left > 0.0 ? 1.0 / sqrt(left) : INFINITY;
 }
 
-void adaptive_move(const struct adaptive *a, double *threshold, const double *unclipped, int counts, double n,
-                   double expected_batch_size, struct philox_stream noise)
+void adaptive_move(const struct adaptive *a, double *threshold, const double *unclipped, const double *z, int counts,
+                   double n, double expected_batch_size)
 {
     for (int i = 0; i < counts; i++) {
-        const double centred = unclipped[i] - n / 2.0 + a->count_noise * noise_number(noise, i);
+        const double centred = unclipped[i] - n / 2.0 + a->count_noise * z[i];
         threshold[i] *= exp(-a->learning_rate * (0.5 + centred / expected_batch_size - a->quantile));
     }
 }

@@ -10,8 +10,6 @@
  * sum needs the multiplier  z_sum = (z^-2 - L/(2 count_noise)^2)^(-1/2). */
 #ifndef ADAPTIVE_H
 #define ADAPTIVE_H
-#include "../../kernels/kernels.h"
-
 struct adaptive {
     double quantile;         /* share of samples that shall not be clipped; 0: the threshold is fixed */
     double learning_rate;
@@ -22,7 +20,7 @@ struct adaptive {
 double adaptive_usual_count_noise(double noise_multiplier, int counts, double expected_batch_size);
 /* z_sum; infinite where the counts alone are less noisy than z allows */
 double adaptive_sum_multiplier(const struct adaptive *, double noise_multiplier, int counts);
-/* Moves threshold[0 .. counts) by the number of samples that were not clipped, of n in the batch. */
-void adaptive_move(const struct adaptive *, double *threshold, const double *unclipped, int counts, double n,
-    double expected_batch_size, struct philox_stream noise);
+/* Moves threshold[0 .. counts) by how many of n samples were not clipped; z (counts): standard normals. */
+void adaptive_move(const struct adaptive *, double *threshold, const double *unclipped, const double *z, int counts,
+    double n, double expected_batch_size);
 #endif

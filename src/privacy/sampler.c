@@ -8,6 +8,7 @@
 
 #include "../base/check.h"
 #include "../device/device.h"
+#include "noise.h"
 #include "poisson.h"
 
 enum { ROUNDS = 8, POISSON_STREAM = 255 }; /* streams 0 to ROUNDS-1 are the shuffle's */
@@ -51,8 +52,13 @@ static long draw_shuffled(const struct sampler *s, uint32_t step, long *record)
 
 static long draw_poisson(const struct sampler *s, uint32_t step, long *record)
 {
+    const double q = (double)s->batch_size / (double)s->n;
+    if (s->key) {
+        const struct secure_stream stream = noise_chacha20(s->key, (struct noise_draw){NOISE_OF_SAMPLING, step, 0});
+        return poisson_draw(secure_uniform, &stream, q, s->n, record, s->capacity);
+    }
     const struct philox_stream stream = {s->seed, STREAM_OF(SAMPLING, POISSON_STREAM), step, 0};
-    return poisson_draw(philox_uniform, &stream, (double)s->batch_size / (double)s->n, s->n, record, s->capacity);
+    return poisson_draw(philox_uniform, &stream, q, s->n, record, s->capacity);
 }
 
 long sampler_draw(const struct sampler *s, uint32_t step, long *record)

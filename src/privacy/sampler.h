@@ -7,7 +7,7 @@
  * A batch is a function of its sampler and step alone, so that any rank draws any batch. */
 #ifndef SAMPLER_H
 #define SAMPLER_H
-#include <stdint.h>
+#include "secure_noise.h"
 
 enum sampling { SAMPLING_SHUFFLE, SAMPLING_POISSON, N_SAMPLINGS };
 extern const char *const sampling_name[N_SAMPLINGS];
@@ -18,6 +18,7 @@ struct sampler {
     long n;             /* records */
     long batch_size;    /* samples of a batch; poisson: on average */
     long capacity;      /* at most */
+    const struct secure_key *key; /* poisson: records are drawn by ChaCha20 with this key; NULL: Philox with the seed */
 };
 /* The records of a step's batch: record[0 .. capacity).  Returns how many were drawn: more than capacity if some were
  * dropped. */

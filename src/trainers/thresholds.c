@@ -63,19 +63,23 @@ void thresholds_count(struct thresholds *t, const float *coef, int stride, int n
         KERNEL(count_unclipped, coef, stride, t->unclipped, t->counts, n);
 }
 
-double thresholds_move(struct thresholds *t, int n, double expected_batch_size, struct philox_stream noise)
+double thresholds_move(struct thresholds *t, int n, double expected_batch_size, const struct noise_source *source,
+                       struct noise_draw draw)
 {
     if (ledger_is_dry() || ledger_is_rehearsing())
         return t->initial;
     const int last = t->counts;
     double *unclipped = calloc((size_t)last + 1, sizeof *unclipped); /* and n, for the sum over the group */
-    CHECK(unclipped);
+    double *z = calloc((size_t)t->counts, sizeof *z);
+    CHECK(unclipped && z);
     device_copy_out(t->host, t->unclipped, (size_t)t->counts * sizeof *t->host);
     for (int p = 0; p < t->counts; p++)
         unclipped[p] = t->host[p];
     unclipped[last] = n;
     group_sum_host(unclipped, t->counts + 1);
-    adaptive_move(&t->adaptive, t->each, unclipped, t->counts, unclipped[last], expected_batch_size, noise);
+    noise_numbers(source, draw, z, t->counts);
+    adaptive_move(&t->adaptive, t->each, unclipped, z, t->counts, unclipped[last], expected_batch_size);
+    free(z);
     free(unclipped);
     send_shares(t);
     return total(t);

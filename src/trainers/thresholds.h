@@ -3,8 +3,7 @@
 #ifndef THRESHOLDS_H
 #define THRESHOLDS_H
 #include "../privacy/adaptive.h"
-
-#include <stdbool.h>
+#include "../privacy/noise.h"
 
 struct thresholds {
     struct adaptive adaptive;
@@ -24,5 +23,6 @@ void thresholds_begin(struct thresholds *);           /* of a logical batch: not
 /* Counts coef[p*stride + b] = 1, b < n, of a physical batch. */
 void thresholds_count(struct thresholds *, const float *coef, int stride, int n);
 /* After n samples, over the whole group: moves the thresholds and returns the new R. */
-double thresholds_move(struct thresholds *, int n, double expected_batch_size, struct philox_stream noise);
+double thresholds_move(struct thresholds *, int n, double expected_batch_size, const struct noise_source *,
+    struct noise_draw);
 #endif

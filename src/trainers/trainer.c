@@ -78,6 +78,18 @@ static void take_role(struct trainer *t)
     t->divisor = t->config.expected_batch_size;
 }
 
+/* Keys are made anew for each run and never leave its processes. */
+static void take_noise(struct trainer *t)
+{
+    t->noise = (struct noise_source){.generator = t->config.noise_generator, .seed = t->config.seed};
+    t->own_noise = t->noise;
+    if (t->config.noise_generator != NOISE_CHACHA20 || ledger_is_dry())
+        return;
+    t->noise.key = secure_key_new();
+    t->own_noise.key = secure_key_new();
+    group_share(&t->noise.key, sizeof t->noise.key);
+}
+
 /* The largest part of a group, so that all ranks take the same memory. */
 static long optimizer_room(const struct trainer *t)
 {
@@ -101,6 +113,7 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored};
     t->config.ranks = ranks_of(config);
     take_role(t);
+    take_noise(t);
     if (ops->spoil)
         ops->spoil(t);
     const long B = trainer_share(config);
@@ -154,12 +167,26 @@ void trainer_reset(struct trainer *t)
     t->step = 0;
 }
 
+static double noise_multiplier_of_sum(const struct trainer *t)
+{
+    return adaptive_sum_multiplier(&t->config.adaptive, t->config.noise_multiplier, t->thresholds.counts);
+}
+
+static double noise_grid(const struct trainer *t)
+{
+    return secure_noise_grid(t->config.max_grad_norm, noise_multiplier_of_sum(t), t->model->n_params);
+}
+
+double trainer_sensitivity(const struct trainer *t)
+{
+    const double R = clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
+    const bool on_grid = t->config.noise_generator == NOISE_CHACHA20 && noise_multiplier_of_sum(t) > 0.0;
+    return on_grid ? secure_noise_sensitivity(R, noise_grid(t), t->model->n_params) : R;
+}
+
 double trainer_stated_noise_std(const struct trainer *t)
 {
-    if (!t->ops->is_private)
-        return 0.0;
-    return adaptive_sum_multiplier(&t->config.adaptive, t->config.noise_multiplier, t->thresholds.counts) *
-           clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
+    return t->ops->is_private ? noise_multiplier_of_sum(t) * trainer_sensitivity(t) : 0.0;
 }
 
 enum { SLACK_ROUNDINGS = 5 };
@@ -231,28 +258,30 @@ void trainer_sum_over_group(struct trainer *t, float *x)
 static void sum_with_noise(struct trainer *t)
 {
     const long P = t->model->n_params, begin = t->own_begin;
-    const uint64_t seed = t->config.seed;
-    const double std = t->noise_factor * trainer_stated_noise_std(t);
+    const double std = t->noise_factor * trainer_stated_noise_std(t), grid = noise_grid(t);
+    struct noise_draw draw = {NOISE_OF_SUM, t->step, 0};
     switch (t->config.noise_placement) {
     case NOISE_SHARES:
-        PHASE(NOISE) noise_add(t->sum, 0, P, std, noise_share_stream(seed, t->step, t->noise_rank));
+        draw = (struct noise_draw){NOISE_OF_SHARE, t->step, t->noise_rank};
+        PHASE(NOISE) noise_add(&t->own_noise, draw, t->sum, 0, P, std, grid);
         trainer_sum_over_group(t, t->sum);
         break;
     case NOISE_SHARDED:
+        draw.rank = t->noise_rank;
         PHASE(AGGREGATE) group_reduce_scatter(t->sum, P);
-        PHASE(NOISE) noise_add(t->sum + begin, begin, t->own_n, std, noise_stream(seed, t->step));
+        PHASE(NOISE) noise_add(&t->noise, draw, t->sum + begin, begin, t->own_n, std, grid);
         break;
     default:
         trainer_sum_over_group(t, t->sum);
-        PHASE(NOISE) noise_add(t->sum, 0, P, std, noise_stream(seed, t->step));
+        PHASE(NOISE) noise_add(&t->noise, draw, t->sum, 0, P, std, grid);
         break;
     }
 }
 
 static void move_thresholds(struct trainer *t, int n)
 {
-    t->config.max_grad_norm = thresholds_move(&t->thresholds, n, t->config.expected_batch_size,
-        count_noise_stream(t->config.seed, t->step));
+    t->config.max_grad_norm = thresholds_move(&t->thresholds, n, t->config.expected_batch_size, &t->noise,
+        (struct noise_draw){NOISE_OF_COUNTS, t->step, 0});
 }
 
 void trainer_step(struct trainer *t, const struct batch *x)

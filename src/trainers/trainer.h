@@ -27,6 +27,7 @@ struct trainer_config {
     double max_grad_norm;            /* R; adaptive: of the coming step */
     double noise_multiplier;         /* of the mechanism; noise std = noise_multiplier * sensitivity if not adaptive */
     struct adaptive adaptive;
+    enum noise_generator noise_generator;
     double expected_batch_size;      /* the public constant that the noisy sum is divided by */
     enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
     struct optimizer_config optimizer;
@@ -62,7 +63,9 @@ struct trainer {
     float **stored;                  /* (layers), host: for trainers that keep something for each layer in a step */
     long own_begin, own_n;           /* the parameters that this rank updates: a part if sharded, else all */
     double noise_factor, divisor;    /* what the step really uses; factor: std of what this rank adds over the stated */
-    uint32_t noise_rank;             /* keys the noise of shares */
+    struct noise_source noise;       /* the same on all ranks */
+    struct noise_source own_noise;   /* of shares; Philox: the same, keyed by noise_rank */
+    uint32_t noise_rank;
     uint32_t step;                   /* counts updates; keys the noise */
 };
 
@@ -99,7 +102,9 @@ void trainer_rehearse_sizes(struct trainer *, const struct batch *x);
 
 void trainer_sum_over_group(struct trainer *, float *);  /* x (P) = sum over ranks */
 
-/* As the mechanism states it: the sum's noise multiplier (adaptive.h) times the sensitivity R of the coming step. */
+/* Of the sum of the coming step to one sample added or removed: R, or with noise on a grid a little more. */
+double trainer_sensitivity(const struct trainer *);
+/* As the mechanism states it: the sum's noise multiplier (adaptive.h) times that. */
 double trainer_stated_noise_std(const struct trainer *);
 /* In bf16 and tf32 a trainer that forms its sum anew rounds weighted factors, and what it adds may be longer than the
  * norm it took says, by up to this share: it clips to R/(1 + slack), so that the sensitivity is R.  Not a bound but a

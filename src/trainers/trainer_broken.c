@@ -152,6 +152,7 @@ const struct trainer_ops trainer_broken_noise = {
 
 static void use_one_key(struct trainer *t)
 {
+    t->own_noise = t->noise;
     t->noise_rank = 0;
 }
 

@@ -224,7 +224,7 @@ static void time_step(struct rig *rig, const struct dataset *data, int i, uint32
     const struct config *c = &subject[i].config;
     watched = i;
     const double wall_s = clock_wall_s(), cpu_s = clock_cpu_s();
-    const struct sampler sampler = rig_sampler(c, dataset_records(data));
+    const struct sampler sampler = rig_sampler(c, rig->trainer, dataset_records(data));
     long *record = calloc(c->max_batch_size, sizeof *record);
     CHECK(record);
     const struct part all = {0, sampler_draw(&sampler, step, record)};
