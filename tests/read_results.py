@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """read_results.py READER FILE.h5 [RUNS]: reads a results file as a user of READER would, and checks what it finds.
 
-READER is h5py, pandas or tables.  RUNS is the number of runs expected.  Exit status 1 and one line if something is wrong.
+READER is h5py, pandas, tables (PyTables), xarray, h5netcdf (xarray on it) or netCDF4.  RUNS is the number of runs
+expected.  Exit status 1 and one line if something is wrong.
 """
 import re
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 
 KEYS = ["trainer", "batch_size", "seq_len", "status", "verdict", "throughput_p50", "step_time_p50", "peak_ledger",
         "predicted_peak"]
+GROUPS = {"runs": "run", "steps": "obs", "memory": "sample", "timeline": "change"}  # and their dimension
 
 
 def need(condition, text):
@@ -84,11 +86,71 @@ def with_h5py(path):
 
 
 def with_pandas(path):
+    """Both ways: the table, and the columns one by one."""
+    import h5py
     import pandas
     table = pandas.read_hdf(path, "tables/runs")
     need(set(KEYS) <= set(table.columns), f"no columns {set(KEYS) - set(table.columns)}")
     need((table["batch_size"] > 0).all(), "batch_size is not a number")
+    with h5py.File(path) as f:
+        values = {k: f["runs"][k] for k in KEYS}
+        columns = pandas.DataFrame({k: v.asstr()[:] if v.dtype.kind == "O" else v[:] for k, v in values.items()})
+        steps = pandas.DataFrame({k: v[:] for k, v in f["steps"].items() if k != "obs"})
+        counts = f["runs/steps_count"][:]
+    need(columns.equals(table[KEYS].astype(columns.dtypes)), "columns and table differ")
+    need((steps.groupby("run").size().reindex(range(len(counts)), fill_value=0) == counts).all(), "steps of each run")
     return len(table)
+
+
+def check_dataset(f, name, dataset):
+    """What xarray makes of a group: all columns, their values, dimensions with names."""
+    group = f[name]
+    need(dataset.sizes[GROUPS[name]] == group["run"].shape[0], f"/{name}: dimensions {dict(dataset.sizes)}")
+    for key, column in group.items():
+        if key != "run" and key == GROUPS[name]:
+            continue
+        values = dataset[key].values
+        if values.dtype.kind == "M":  # seconds since 1970 became dates
+            seconds = (values - np.datetime64(0, "s")) / np.timedelta64(1, "s")
+            need(np.allclose(seconds, column[:], rtol=0, atol=1e-5), f"/{name}/{key}: dates")
+        elif column.dtype.kind == "O":
+            need(list(values) == list(column.asstr()[:]), f"/{name}/{key}: texts")
+        else:
+            need(values.dtype == column.dtype and np.array_equal(values, column[:], equal_nan=column.dtype.kind == "f"),
+                 f"/{name}/{key}: values or type {values.dtype}")
+    need(len(dataset.to_dataframe()) > 0 or group["run"].shape[0] == 0, f"/{name} makes no table")
+
+
+def with_xarray(path, engine="netcdf4"):
+    import h5py
+    import xarray
+    datasets = {}
+    for name in GROUPS:
+        with xarray.open_dataset(path, group=name, engine=engine) as opened:
+            datasets[name] = opened.load()
+    with h5py.File(path) as f:
+        for name, dataset in datasets.items():
+            check_dataset(f, name, dataset)
+    return datasets["runs"].sizes["run"]
+
+
+def with_netcdf4(path):
+    import h5py
+    import netCDF4
+    with netCDF4.Dataset(path) as n:
+        found = {name: {k: v[:] for k, v in n[name].variables.items()} for name in GROUPS}
+        units = n["runs/step_time_p50"].units
+    need(units == "s", "units are lost")
+    with h5py.File(path) as f:
+        for name, variables in found.items():
+            columns = set(f[name]) - ({GROUPS[name]} - {"run"})
+            need(columns <= set(variables), f"/{name}: {columns - set(variables)} cannot be seen")
+            for key in columns:
+                column = f[name][key]
+                values = column.asstr()[:] if column.dtype.kind == "O" else column[:]
+                plain = np.ma.getdata(variables[key])
+                need(np.array_equal(plain, values, equal_nan=column.dtype.kind == "f"), f"/{name}/{key} differs")
+    return len(found["runs"]["run"])
 
 
 def with_tables(path):
@@ -100,6 +162,8 @@ def with_tables(path):
 
 
 if __name__ == "__main__":
-    n = {"h5py": with_h5py, "pandas": with_pandas, "tables": with_tables}[sys.argv[1]](sys.argv[2])
+    readers = {"h5py": with_h5py, "pandas": with_pandas, "tables": with_tables, "xarray": with_xarray,
+               "h5netcdf": lambda path: with_xarray(path, "h5netcdf"), "netCDF4": with_netcdf4}
+    n = readers[sys.argv[1]](sys.argv[2])
     need(len(sys.argv) < 4 or n == int(sys.argv[3]), f"{n} runs, not {sys.argv[3:]}")
     print(n, "runs")

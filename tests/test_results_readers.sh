@@ -1,5 +1,5 @@
 #!/bin/bash
-# test_results_readers.sh - a results file opens in what people use: h5py, pandas, PyTables, h5dump, h5ls, netCDF.
+# test_results_readers.sh - a results file opens in h5py, pandas, PyTables, xarray, netCDF4, h5dump, h5ls, ncdump.
 . "$(dirname "$0")/lib.sh"
 
 python=${PYTHON:-/usr/bin/python3}
@@ -21,6 +21,9 @@ check_python() {
 check_python h5py
 check_python pandas
 check_python tables
+check_python netCDF4
+check_python xarray
+check_python h5netcdf
 
 if command -v h5ls > /dev/null && command -v h5dump > /dev/null; then
     check "h5ls lists all groups" h5ls -r "$sweep"
