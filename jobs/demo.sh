@@ -28,3 +28,4 @@ echo
 "${PYTHON:-/usr/bin/python3}" results/loss.py "$folder/demo.h5"
 echo
 echo "The results are in $folder/demo.h5; results/README.md says how to read them."
+echo "A page with figures:  results/report.py $folder/demo.h5"
