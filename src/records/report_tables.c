@@ -84,7 +84,8 @@ static const struct record *find_standard(const struct sweep_state *s, const str
 {
     static const char *const ignored[] = {"trainer", "clipping", "physical_batch_size", "max_grad_norm",
                                           "clip_quantile", "clip_learning_rate", "clip_count_noise",
-                                          "noise_multiplier", "noise_placement", "memory_limit", NULL};
+                                          "noise_multiplier", "noise_placement", "noise_generator",
+                                          "memory_limit", NULL};
     const struct record *unsplit = NULL;
     for (size_t i = 0; i < s->n_records; i++) {
         const struct record *c = &s->record[i];
@@ -102,7 +103,8 @@ static const struct record *find_standard(const struct sweep_state *s, const str
 static bool *find_varying(const struct sweep_state *s)
 {
     static const char *const shown[] = {"trainer", "clipping", "model", "layers", "dim", "heads", "vocab", "max_seq",
-                                        "batch_size", "physical_batch_size", "seq_len", NULL};
+                                        "batch_size", "physical_batch_size", "max_batch_size", "seq_len",
+                                        NULL};
     bool *varies = memory_get(N_CONFIG_FIELDS * sizeof *varies);
     for (size_t i = 0, first; i < s->n_records; i++) {
         for (first = 0; strcmp(s->record[first].config.trainer, s->record[i].config.trainer);)
