@@ -54,7 +54,11 @@ refused "a precision to come"   "'fp16' does not exist yet; there is: fp32, tf32
 refused "tf32 on a CPU"         'no processor multiplies in tf32: choose bf16 or fp32'   run --precision tf32
 refused "a control in bf16"     'AVX512-BF16|broken-noclip; choose fp32'   run --precision bf16 --trainer broken-noclip
 refused "an unknown optimizer"  "'lion' is not one of sgd, adamw"                        run --optimizer lion
-refused "a group alone"         'there is one rank; start more with mpirun -n 2'         run --ranks-per-run 2
+refused "an unknown placement"  "'mean' is not one of sum, shares, sharded"              run --noise-placement mean
+refused "a group of one rank"   '2: there is one rank; start more with mpirun -n 2'      run --ranks-per-run 2
+refused "a group of one process" 'leave it out, and start 2 with mpirun -n 2' run --ranks-per-run 2 --no-isolate
+refused "more in memory than a rank has" "than a rank's share of --batch-size 8 .* choose 0 to 4" \
+    plan --batch-size 8 --ranks-per-run 2 --physical-batch-size 5
 refused "too much dropout"      "'1.5' is not a possible number"                         run --dropout 1.5
 refused "a hidden control"      'wrong with a tied head only; choose --model gpt2'       run --trainer broken-tied
 refused "another device"        "--device: 'tpu' is not one of"                          run --device tpu

@@ -139,6 +139,87 @@ static void what_is_to_be_tried_again_is_next(void **state)
     assert_null(schedule_next(&s));
 }
 
+/* ---- groups ---------------------------------------------------------------------------------------------------- */
+
+static void points_of_ranks(const int *ranks, size_t n, struct config *config, struct point *point)
+{
+    for (size_t i = 0; i < n; i++) {
+        config_default(&config[i]);
+        config[i].ranks_per_run = (uint64_t)ranks[i];
+        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.flops = (double)i};
+    }
+}
+
+static void what_needs_many_ranks_is_first(void **state)
+{
+    (void)state;
+    struct config config[4];
+    struct point point[4];
+    points_of_ranks((const int[]){1, 2, 4, 2}, 4, config, point);
+    schedule_order(point, 4, ORDER_LONGEST);
+    assert_int_equal(point[0].run_id, 2);
+    assert_int_equal(point[1].config->ranks_per_run, 2);
+    assert_int_equal(point[2].config->ranks_per_run, 2);
+    assert_int_equal(point[3].run_id, 0);
+}
+
+static void a_point_that_needs_more_ranks_is_passed_over_while_as_many_are_busy(void **state)
+{
+    (void)state;
+    struct config config[3];
+    struct point point[3];
+    points_of_ranks((const int[]){3, 3, 1}, 3, config, point);
+    const struct schedule s = {point, 3, 0};
+    assert_ptr_equal(schedule_fitting(&s, 4, 0), &point[0]);
+    point[0].state = POINT_RUNNING;
+    assert_ptr_equal(schedule_fitting(&s, 1, 3), &point[2]);
+    point[2].state = POINT_DONE;
+    assert_null(schedule_fitting(&s, 1, 3));
+    assert_ptr_equal(schedule_fitting(&s, 4, 0), &point[1]);
+}
+
+static void nothing_is_passed_over_that_nobody_makes_room_for(void **state)
+{
+    (void)state;
+    struct config config[3];
+    struct point point[3];
+    points_of_ranks((const int[]){1, 2, 1}, 3, config, point);
+    point[0].state = POINT_RUNNING; /* on one of two ranks: small points must not take turns for ever */
+    assert_null(schedule_fitting(&(struct schedule){point, 3, 0}, 1, 1));
+    assert_null(schedule_fitting(&(struct schedule){point, 3, 0}, 0, 1));
+}
+
+/* idle, hosts: a letter for each rank, '-' for a busy one.  Returns the chosen as "1,2". */
+static const char *chosen(const char *idle, const char *hosts, int n)
+{
+    static char text[64];
+    bool is_idle[16];
+    int host_of[16], rank[16], size = (int)strlen(idle);
+    for (int r = 0; r < size; r++) {
+        is_idle[r] = idle[r] != '-';
+        host_of[r] = (int)(strchr(hosts, hosts[r]) - hosts); /* its lowest rank */
+    }
+    schedule_ranks(is_idle, host_of, size, n, rank);
+    text[0] = '\0';
+    for (int i = 0; i < n; i++)
+        sprintf(text + strlen(text), "%s%d", i ? "," : "", rank[i]);
+    return text;
+}
+
+static void a_group_sits_on_few_hosts_and_on_neighbours(void **state)
+{
+    (void)state;
+    assert_string_equal(chosen("iiii", "aabb", 1), "0");
+    assert_string_equal(chosen("iiii", "aabb", 2), "0,1");
+    assert_string_equal(chosen("-iii", "aabb", 2), "2,3");         /* one host rather than neighbours on two */
+    assert_string_equal(chosen("-iiiii", "aabbbb", 1), "1");       /* what is left of a host rather than a new one */
+    assert_string_equal(chosen("i-iii", "aaaaa", 3), "2,3,4");     /* neighbours */
+    assert_string_equal(chosen("i-i-i", "aaaaa", 2), "0,2");
+    assert_string_equal(chosen("iiiiii", "aabbbc", 4), "2,3,4,5"); /* the largest host, then the smallest that does */
+    assert_string_equal(chosen("iiii", "abab", 2), "0,2");
+    assert_string_equal(chosen("iiii", "abab", 4), "0,1,2,3");
+}
+
 /* One that ended with `status` and one that waits. */
 struct pair {
     struct record ended;
@@ -207,6 +288,10 @@ int main(void)
         cmocka_unit_test(cost_counts_every_step_of_a_run),
         cmocka_unit_test(next_is_the_first_that_waits),
         cmocka_unit_test(what_is_to_be_tried_again_is_next),
+        cmocka_unit_test(what_needs_many_ranks_is_first),
+        cmocka_unit_test(a_point_that_needs_more_ranks_is_passed_over_while_as_many_are_busy),
+        cmocka_unit_test(nothing_is_passed_over_that_nobody_makes_room_for),
+        cmocka_unit_test(a_group_sits_on_few_hosts_and_on_neighbours),
         cmocka_unit_test(what_needs_no_less_memory_is_hopeless),
         cmocka_unit_test(only_out_of_memory_makes_others_hopeless),
         cmocka_unit_test(another_device_is_not_hopeless),
