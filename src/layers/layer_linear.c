@@ -66,11 +66,10 @@ static void linear_grad(struct layer *l, struct span s, struct weights w, float 
 
 static void linear_grad_sample(struct layer *l, struct span s, float *g, long stride_g, enum destination to)
 {
-    const size_t mark = ledger_mark();
-    for (int b = 0; b == 0 || b < s.n; b++) {
-        ledger_rewind(mark);
-        weight_grad_of(l, s, b, g + b * stride_g, to);
-    }
+    const long T = s.n ? l->T : 0;
+    device_gemm(&(struct gemm){.op = GEMM_TN, .m = l->out, .n = l->in, .k = T, .a = l->dy, .b = l->x, .c = g,
+        .add = to == ADD ? g : NULL, .batch = s.n, .stride_a = T * l->out, .stride_b = T * l->in,
+        .stride_c = stride_g});
     if (!l->bias)
         return;
     if (to == OVERWRITE)
