@@ -48,8 +48,11 @@ CUDA_ARCHS  ?= 80 90 100
 NVCC        ?= $(CUDA_HOME)/bin/nvcc
 cpu_CFLAGS  := $(DNNL_CFLAGS)
 cpu_LIBS    := $(DNNL_LIBS)
-cuda_CFLAGS := -I$(CUDA_HOME)/include
-cuda_LIBS   := -L$(CUDA_HOME)/lib64 -Wl,--enable-new-dtags,-rpath,$(CUDA_HOME)/lib64 -lcublas -lcudart -lstdc++
+NCCL_HOME   ?=
+cuda_CFLAGS := $(if $(NCCL_HOME),-isystem $(NCCL_HOME)/include) -isystem $(CUDA_HOME)/include
+cuda_LIBS   := -L$(CUDA_HOME)/lib64 -Wl,--enable-new-dtags,-rpath,$(CUDA_HOME)/lib64 \
+               $(if $(NCCL_HOME),-L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(NCCL_HOME)/lib) -lnccl -lcublas -lcudart \
+               -lstdc++
 
 LIB_CFLAGS := $(HDF5_CFLAGS) $($(DEVICE)_CFLAGS) $(MPI_CFLAGS) $(call pkg,--cflags,$(PACKAGES))
 LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) \
@@ -87,7 +90,12 @@ $(TESTS): %: %.o $(HELPERS) $(OBJECTS)
 $(BENCHES): %: %.o $(OBJECTS)
 $(TESTS): LIBS += -lcmocka
 $(BENCHES): LIBS += -Wl,--wrap=device_gemm # a bench looks on
-$(BUILD)/dpsweep $(TESTS) $(BENCHES):
+# what check-gpu runs beside the program
+GPU_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,kernel_bits kernel_speed)
+$(GPU_PROGRAMS): $(KERNELS:%.cu=$(BUILD)/%.o)
+$(BUILD)/tests/gpu/kernel_bits: $(BUILD)/tests/emu/kernel_bits.o $(BUILD)/tests/gpu/on_gpu.o
+$(BUILD)/tests/gpu/kernel_speed: $(BUILD)/tests/gpu/kernel_speed.o
+$(BUILD)/dpsweep $(TESTS) $(BENCHES) $(GPU_PROGRAMS):
 	@echo "  LINK  $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
@@ -119,7 +127,8 @@ $(BUILD)/build_info.h $(BUILD)/command $(BUILD)/kernel_command: always
 	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
 
 # A missing library is one line, not a page of the compiler's.  header:Debian package
-cpu_NEEDED := dnnl.h:libdnnl-dev
+cpu_NEEDED  := dnnl.h:libdnnl-dev
+cuda_NEEDED := nccl.h:libnccl-dev
 NEEDED := $($(DEVICE)_NEEDED) mpi.h:libopenmpi-dev hdf5.h:libhdf5-dev cjson/cJSON.h:libcjson-dev ini.h:libinih-dev \
           sodium.h:libsodium-dev zlib.h:zlib1g-dev
 $(BUILD)/libraries: $(BUILD)/command
@@ -151,6 +160,15 @@ mutate: setup                                ## seed bugs into the kernels: thei
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
 	$(Q)BUILD=$(BUILD) tests/emu/mutate
 
+gpu-programs: $(BUILD)/dpsweep $(GPU_PROGRAMS) $(BENCHES)
+	@:
+
+check-gpu:                                   ## what only a GPU can show: ten minutes, one report to send back
+	$(Q)tests/gpu/check_gpu
+
+check-gpu-bundle:                            ## the same for machines without a compiler: build/check-gpu.tar.gz
+	$(Q)tests/gpu/bundle
+
 bench: $(BENCHES) all                        ## measurements of the suite itself: tests/bench/*.sh
 	$(Q)for script in tests/bench/*.sh; do BUILD=$(BUILD) $$script || exit; done
 
@@ -170,11 +188,12 @@ format:                                      ## clang-format on the lines change
 	$(Q)git clang-format --extensions c,h,cu
 
 help:                                        ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
 
 clean:                                       ## remove build/
 	$(Q)rm -rf build
 
 .DEFAULT_GOAL := all
 .PHONY: all tests demo test mutate bench setup install docs format help clean always
+.PHONY: gpu-programs check-gpu check-gpu-bundle
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)
