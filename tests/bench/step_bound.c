@@ -356,6 +356,7 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc; i += 2)
         set(&base, argv[i], argv[i + 1]);
     device_open(0);
+    precision_set(rig_precision(&base));
     list_subjects(&base);
     struct dataset *data = open_data(&subject[0].config);
     write_setting(&subject[0].config, rounds, steps);

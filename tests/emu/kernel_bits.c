@@ -5,19 +5,20 @@
  *
  * No line may depend on the number of blocks or on the order in which they run.  Sizes are multiples of nothing. */
 #include "../../kernels/kernels.h"
+#include "shared_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory for both kernels and host, aligned as cudaMalloc aligns, and the end of all kernels.  A build for a GPU links
- * its own two. */
+/* A build for a GPU links its own three. */
 __attribute__((weak)) void *shared_memory(size_t bytes)
 {
     void *p;
     return posix_memalign(&p, 256, bytes) ? NULL : p;
 }
 __attribute__((weak)) void shared_memory_sync(void) {}
+__attribute__((weak)) void *kernel_stream(void) { return NULL; }
 
 static uint32_t next_word(void)
 {
@@ -60,8 +61,8 @@ static void launched(const char *name, int status)
     fprintf(stderr, "kernel_bits: %s returned %d\n", name, status);
     exit(1);
 }
-/* SAME(gelu_fwd, y, n, x, y, n) launches k_gelu_fwd(NULL, x, y, n), then prints the n numbers of y. */
-#define RUN(name, ...)                (launched(#name, k_##name(NULL, __VA_ARGS__)))
+/* SAME(gelu_fwd, y, n, x, y, n) launches k_gelu_fwd(stream, x, y, n), then prints the n numbers of y. */
+#define RUN(name, ...)                (launched(#name, k_##name(kernel_stream(), __VA_ARGS__)))
 #define SAME(name, result, size, ...) (RUN(name, __VA_ARGS__), print_bits(#name, '=', result, size))
 #define SUMS(name, result, size, ...) (RUN(name, __VA_ARGS__), print_bits(#name, '~', result, size))
 

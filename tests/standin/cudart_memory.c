@@ -89,6 +89,11 @@ cudaError_t cudaMalloc(void **address, size_t bytes)
     return cudaSuccess;
 }
 
+cudaError_t cudaMallocManaged(void **address, size_t bytes, unsigned flags)
+{
+    return flags == cudaMemAttachGlobal ? cudaMalloc(address, bytes) : standin_note_error(cudaErrorInvalidValue);
+}
+
 cudaError_t cudaFree(void *address)
 {
     ENTRY(cudaErrorInvalidValue);
@@ -161,6 +166,9 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     } else if (kind == cudaMemcpyDeviceToHost) {
         standin_check_memory("cudaMemcpyAsync", from, bytes);
         check_host(to, bytes);
+    } else if (kind == cudaMemcpyDeviceToDevice) {
+        standin_check_memory("cudaMemcpyAsync", from, bytes);
+        standin_check_memory("cudaMemcpyAsync", to, bytes);
     } else {
         standin_violation("cudaMemcpyAsync: kind %d has no stand-in", (int)kind);
     }
