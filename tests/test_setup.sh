@@ -7,13 +7,13 @@ pretend() {
     { echo '#!/bin/bash'; cat; } > "$TMPDIR/bin/$1"
     chmod +x "$TMPDIR/bin/$1"
 }
-setup() { PATH=$TMPDIR/bin:$PATH .ci/setup; }
+setup() { POLICY=$TMPDIR/policy PATH=$TMPDIR/bin:$PATH .ci/setup; }
 apt_was_called() { grep -q "$1" "$TMPDIR/apt"; }
 
 mkdir "$TMPDIR/bin"
 : > "$TMPDIR/apt"
 pretend id <<< 'echo 0'
-pretend apt-get <<< "echo \"\$@\" >> '$TMPDIR/apt'"
+pretend apt-get <<< "echo \"\$@\" >> '$TMPDIR/apt'; '$TMPDIR/policy' || echo policy \$? >> '$TMPDIR/apt'"
 pretend sudo <<< 'exit 1'
 
 pretend dpkg-query <<< 'echo -n installed'
@@ -24,6 +24,8 @@ pretend dpkg-query <<< '[[ $4 == libdnnl-dev ]] && exit 1; [[ $4 == git ]] && ec
 check "root installs what is missing" setup
 check "... and removed packages count as missing" apt_was_called 'install --no-install-recommends git libdnnl-dev$'
 check "... after an update" apt_was_called update
+check "... while no daemon may start" apt_was_called 'policy 101'
+check "... which is so no longer" test ! -e "$TMPDIR/policy"
 
 : > "$TMPDIR/apt"
 pretend id <<< 'echo 1000'

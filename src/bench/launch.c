@@ -192,19 +192,18 @@ static void wait_for_end(struct launch *l)
     }
 }
 
-/* The last line that a program of ours wrote, or the last line at all. */
-static void last_words(const char *path, char *words, size_t bytes)
+/* The first error that the run or the launcher wrote, which is the cause of others, or else the last line. */
+static void telling_words(const char *path, char *words, size_t bytes)
 {
     char line[1024];
-    bool ours = false;
+    bool is_error = false;
     FILE *log = fopen(path, "re");
     words[0] = '\0';
-    while (log && fgets(line, sizeof line, log)) {
-        const bool is_error = strncmp(line, "dpsweep", strlen("dpsweep")) == 0 && strstr(line, "error: ");
+    while (log && !is_error && fgets(line, sizeof line, log)) {
+        is_error = strstr(line, "error: ");
         line[strcspn(line, "\n")] = '\0';
-        if (is_error || (!ours && line[strspn(line, " -")]))
+        if (line[strspn(line, " -")])
             snprintf(words, bytes, "%s", line);
-        ours = ours || is_error;
     }
     if (log)
         fclose(log);
@@ -213,7 +212,7 @@ static void last_words(const char *path, char *words, size_t bytes)
 static void say_how(const struct launch *l, struct record *record, enum status status)
 {
     char words[256], how[64];
-    last_words(l->log, words, sizeof words);
+    telling_words(l->log, words, sizeof words);
     if (WIFSIGNALED(l->status))
         snprintf(how, sizeof how, "died of SIG%s", sigabbrev_np(WTERMSIG(l->status)));
     else
