@@ -20,6 +20,9 @@ if [[ -z ${TESTS_TMPDIR:-} ]]; then # not started by run.sh
 fi
 . "$ROOT/jobs/environment.sh"
 
+# An option that changes no result (AdamW is not used) and tells the processes of this suite from those of others.
+mark=--adam-eps=0.01${$}1
+
 tests_run=0 tests_failed=0
 output=$TMPDIR/output # what the last checked command said, on stdout and stderr
 

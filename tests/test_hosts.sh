@@ -14,11 +14,10 @@ command -v ip > /dev/null || skip_all "the package iproute2 is not installed"
 check "three hosts start" "$hosts" start 3 2
 settings=$("$hosts" env) || plan_done
 eval "$settings"
-seed=$$ # tells the processes of this suite from those of others
 endless=1000000
 file=$TMPDIR/a.h5
 on_three() { "$hosts" login mpirun --hostfile "$HOSTFILE" --map-by node "$@"; }
-points=(--seed "$seed" --trainer "standard,dpsgd" --batch-size "2,4" --seq-len "16,32")
+points=("$mark" --trainer "standard,dpsgd" --batch-size "2,4" --seq-len "16,32")
 eventually() {
     local try
     for ((try = 0; try < 600; try++)); do
@@ -39,7 +38,7 @@ check "... measured on all hosts" eval '(($(column "$file" host | tr " " "\n" | 
 check "... each with its share of the host's cores" all_are "$file" threads "$((($(nproc) + 1) / 2))"
 
 if dpsweep plan --ranks-per-run 3 > /dev/null 2>&1; then
-    check "a group of a rank on each host" on_three -n 3 "$program" sweep --seed "$seed" --trainer dpsgd \
+    check "a group of a rank on each host" on_three -n 3 "$program" sweep --trainer dpsgd \
         --batch-size 6 --ranks-per-run 3 -o "$TMPDIR/group.h5"
     check "... is measured" column_is "$TMPDIR/group.h5" status ok
     check "... and right" column_is "$TMPDIR/group.h5" verdict VALID
@@ -48,8 +47,7 @@ else
 fi
 
 # ---- death on another host
-seeds=$seed,$((seed + 1)),$((seed + 2))
-endless_children() { pgrep -f "dpsweep worker .*--active-steps=$endless .*--seed=(${seeds//,/|}) "; }
+endless_children() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$endless "; }
 one_on_each_host() { (($(endless_children | wc -l) == 3)); }
 no_child() { ! endless_children; }
 child_on() { # HOST
@@ -61,13 +59,13 @@ child_on() { # HOST
 # begin: three short runs are recorded, and one on each host goes on until it is ended
 begin() {
     rm -f "$TMPDIR"/b.*
-    on_three -n 3 "$program" sweep --seed "$seeds" --active-steps "3,$endless" --order shortest -o "$TMPDIR/b.h5" \
+    on_three -n 3 "$program" sweep "$mark" --seed 1,2,3 --active-steps "3,$endless" --order shortest -o "$TMPDIR/b.h5" \
         > "$TMPDIR/said" 2>&1 &
     job=$!
     eventually one_on_each_host
 }
 ends_badly() { ! wait "$job"; }
-resume() { dpsweep sweep --seed "$seeds" --active-steps 3 -o "$TMPDIR/b.h5" --resume; }
+resume() { dpsweep sweep "$mark" --seed 1,2,3 --active-steps 3 -o "$TMPDIR/b.h5" --resume; }
 statuses() { column "$TMPDIR/b.h5" status | tr ' ' '\n' | sort | tr '\n' ' '; }
 
 check "a sweep measures on three hosts" begin

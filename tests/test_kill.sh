@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 
 PYTHON=${PYTHON:-/usr/bin/python3}
-seed=$$ # tells the processes of this suite from those of others
 file=$TMPDIR/kill.h5
 
 # What killed ranks leave behind goes with the folder of this suite.
@@ -13,7 +12,7 @@ export OMPI_MCA_btl_vader_backing_directory=$TMPDIR
 # Two short runs and one that goes on until it is killed, in this order.
 endless=1000000
 place="in ([a-z]+ of )?(step [0-9]+|the [a-z]+)" # where a run is
-points=(--seed "$seed" --active-steps "3,4,$endless")
+points=("$mark" --active-steps "3,4,$endless")
 
 # rows FILE.h5: "active_steps status attempt message" of each run
 rows() {
@@ -37,7 +36,7 @@ eventually() {
     return 1
 }
 # The process that measures STEPS steps.
-child() { pgrep -f "dpsweep worker .*--active-steps=$1 .*--seed=$seed "; }
+child() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$1 "; }
 child_is_another() { child "$endless" > "$TMPDIR/another" && ! cmp -s "$TMPDIR/another" "$TMPDIR/child"; }
 no_child() { ! child ".*"; }
 no_child_is_left() { eventually no_child > "$TMPDIR/left"; }
@@ -97,7 +96,7 @@ check "... and recorded, with where it was" has_row "^$endless timeout 1 no prog
 # ---- what a child leaves behind
 check "a library that leaves processes behind is built" \
     "${CC:-gcc}" -Wall -Werror -shared -fPIC -o "$TMPDIR/grandchild.so" tests/preload/grandchild.c
-nap=$((100000 + seed))
+nap=$((100000 + $$))
 grandchildren() { pgrep -fx "sleep $nap"; }
 with_grandchildren() { GRANDCHILD_SLEEP=$nap LD_PRELOAD=$TMPDIR/grandchild.so "$@"; }
 check "a sweep whose children do so reaches its endless point" begin with_grandchildren "${alone[@]}"
@@ -134,7 +133,7 @@ check "... with what it has measured in the file" only_short_runs_are_kept
 check "... and no child left" no_child_is_left
 
 # ---- ranks and jobs.  What is in flight then is tried again, but not for ever.
-resumed() { dpsweep sweep --seed "$seed" --active-steps 3,4,5 -o "$file" --resume; }
+resumed() { dpsweep sweep "$mark" --active-steps 3,4,5 -o "$file" --resume; }
 kept_all() { [[ $(rows "$file" | cut -d ' ' -f 1-3) == $'3 ok 1\n4 ok 1\n5 ok 1' ]]; }
 
 for who in 0 1; do

@@ -3,29 +3,28 @@
 . "$(dirname "$0")/lib.sh"
 
 export OMPI_MCA_btl_vader_backing_directory=$TMPDIR # what killed ranks leave behind goes with the folder of this suite
-seed=$$ # tells the processes of this suite from those of others
 file=$TMPDIR/a.h5
 endless=1000000
-launch() { dpsweep launch --seed "$seed" -o "$file" "$@"; }
-pid_of_child() { pgrep -f "dpsweep worker .*--active-steps=$endless .*--seed=$seed "; }
-no_process() { ! pgrep -f "dpsweep .*--seed[= ]$seed "; }
+launch() { dpsweep launch "$mark" -o "$file" "$@"; }
+pid_of_child() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$endless "; }
+no_process() { ! pgrep -f "dpsweep .*$mark "; }
 eventually() { timeout 60 bash -c "until $*; do sleep 0.05; done"; }
 export -f pid_of_child no_process
-export seed endless
+export mark endless
 
 check "configurations are launched one by one" launch --trainer standard,dpsgd --batch-size 2,4
 check "... and have the rows of a sweep" column_is "$file" run_id "0 1 2 3"
 check "... which ended well" all_are "$file" status ok
 check "... each in a launch of one rank" all_are "$file" world_size 1
 check "... and no file of a launch is left" test ! -e "${file%.h5}.launch"
-check "a sweep goes on with what was launched" dpsweep sweep --seed "$seed" --trainer standard,dpsgd \
+check "a sweep goes on with what was launched" dpsweep sweep "$mark" --trainer standard,dpsgd \
     --batch-size 2,4,8 -o "$file" --resume
 check "... and the other way round" launch --trainer standard,dpsgd --batch-size 2,4,8,1 --resume
 check "... each measured once" eval 'all_are "$file" attempt 1 && [[ $(column "$file" run_id) == "0 1 2 3 4 5 6 7" ]]'
 
 launched=(--active-steps "3,$endless" --order shortest --overwrite)
 in_background() { # options: until the endless run is at work
-    "$BUILD/dpsweep" launch --seed "$seed" -o "$file" "${launched[@]}" "$@" > "$TMPDIR/said" 2>&1 &
+    "$BUILD/dpsweep" launch "$mark" -o "$file" "${launched[@]}" "$@" > "$TMPDIR/said" 2>&1 &
     job=$!
     eventually pid_of_child > "$TMPDIR/child"
 }

@@ -8,9 +8,8 @@ export OMPI_MCA_btl_vader_backing_directory=$TMPDIR # what killed ranks leave be
 points=${POINTS:-60} kills=${KILLS:-40}
 RANDOM=${RANDOM_SEED:-1}
 file=$TMPDIR/a.h5
-seed=$$ # tells the processes of this suite from those of others
 steps=$(seq -s , 100 $((99 + points)))
-sweep=(mpirun -n 2 "$BUILD/dpsweep" sweep --seed "$seed" --active-steps "$steps" -o "$file" --resume --retry-failed)
+sweep=(mpirun -n 2 "$BUILD/dpsweep" sweep "$mark" --active-steps "$steps" -o "$file" --resume --retry-failed)
 
 # measured: "config_sha256 start_time" of each run that ended well
 measured() {
@@ -19,7 +18,7 @@ import json, sys
 for run in json.load(sys.stdin):
     if run["status"] == "ok": print(run["config_sha256"], run["start_time"])' 2> /dev/null
 }
-children() { pgrep -f "dpsweep worker .*--seed=$seed "; }
+children() { pgrep -f "dpsweep worker .* $mark "; }
 ranks() { pgrep -P "$job"; }
 kill_one_of() { (($# == 0)) || kill -KILL "${@:RANDOM % $# + 1:1}" 2> /dev/null; }
 kill_something() {
