@@ -53,10 +53,10 @@ static void list_options(struct parser *parser)
     *option = (struct option){0};
 }
 
-static int code_of_letter(int letter)
+static int code_of_letter(const struct parser *parser, int letter)
 {
     for (int i = 0; i < n_options; i++)
-        if (option_table[i].letter == letter)
+        if (option_table[i].letter == letter && option_table[i].commands & parser->command->command)
             return CODE_OPTION + i;
     return letter;
 }
@@ -152,7 +152,7 @@ static bool read_options(struct parser *parser, int argc, char **argv, bool *wan
     while ((code = getopt_long(argc, argv, parser->letters, parser->option, NULL)) != -1) {
         bool fine = true;
         if (code < CODE_OPTION && code != ':' && code != '?')
-            code = code_of_letter(code);
+            code = code_of_letter(parser, code);
         if (code == 'h')
             *wants_help = true;
         else if (code >= CODE_FIELD)
@@ -191,6 +191,8 @@ static bool check_together(struct parser *parser)
         REFUSE("%s takes two files: dpsweep %s %s", command->name, command->name, command->usage);
     if (command->files == SOME_FILES && options->n_files == 0)
         REFUSE("%s needs files: dpsweep %s %s", command->name, command->name, command->usage);
+    if (command->command == COMMAND_EXPORT && (!options->format || !options->output))
+        REFUSE("export: say what to write and where: dpsweep %s %s", command->name, command->usage);
     if (command->command == COMMAND_MERGE && !options->output)
         REFUSE("merge: say where the results go, -o FILE.h5");
     if (command->command == COMMAND_CHECK && !options->golden)
