@@ -89,7 +89,7 @@ $(BUILD)/dpsweep: $(MAIN) $(OBJECTS)
 $(TESTS): %: %.o $(HELPERS) $(OBJECTS)
 $(BENCHES): %: %.o $(OBJECTS)
 $(TESTS): LIBS += -lcmocka
-$(BENCHES): LIBS += -Wl,--wrap=device_gemm # a bench looks on
+$(BUILD)/tests/bench/step_bound: LIBS += -Wl,--wrap=device_gemm # it looks on
 # what check-gpu runs beside the program
 GPU_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,kernel_bits kernel_speed)
 $(GPU_PROGRAMS): $(KERNELS:%.cu=$(BUILD)/%.o)

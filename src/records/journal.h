@@ -56,7 +56,8 @@ bool journal_commit(struct journal *);   /* true: all that was handed in is on t
 void journal_ended(struct journal *);    /* the sweep is complete */
 bool journal_close(struct journal *);    /* as commit; NULL is fine */
 
-/* What a journal holds; also of one being written.  The latest result per configuration wins. */
+/* What a journal holds; also of one being written.  The latest result per configuration wins.  Steps and other rows are
+ * not copied: they are read from the file when they are looked at, so that 100,000 runs need little memory. */
 struct sweep_state {
     struct sweep_header header;
     struct record *record;               /* in order of run_id, then first appearance */
@@ -66,6 +67,7 @@ struct sweep_state {
     size_t damaged_frames, torn_bytes;   /* a tail is also torn while a frame is being written */
     bool ended;
     uint32_t crc32;                      /* of all valid frames */
+    struct journal_map { char *data; size_t bytes; } map; /* the journal in memory: rows of records lie in it */
 };
 bool journal_read(const char *path, struct sweep_state *, char *error, size_t error_bytes);
 /* All of a sweep at once, in place of what was there; never half written, refused while another process writes it. */

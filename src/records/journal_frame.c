@@ -3,9 +3,12 @@
 
 #include "utf8.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 static const char MAGIC[4] = {'D', 'P', 'J', '1'};
@@ -28,7 +31,7 @@ void frame_append(struct buffer *b, enum frame_type type, uint64_t seq, const vo
     memcpy(frame + sizeof head + bytes, &crc, CRC_BYTES);
 }
 
-static bool frame_at(const struct buffer *b, size_t offset, struct frame_head *head)
+static bool frame_at(const struct journal_map *b, size_t offset, struct frame_head *head)
 {
     const size_t room = b->bytes - offset;
     const char *frame = b->data + offset;
@@ -41,6 +44,30 @@ static bool frame_at(const struct buffer *b, size_t offset, struct frame_head *h
     const size_t covered = sizeof *head + head->payload_bytes;
     memcpy(&crc, frame + covered, CRC_BYTES);
     return crc == (uint32_t)crc32_z(0, (const unsigned char *)frame, covered);
+}
+
+bool journal_map(struct journal_map *map, int fd)
+{
+    struct stat st;
+    *map = (struct journal_map){0};
+    if (fstat(fd, &st) < 0)
+        return false;
+    if (!S_ISREG(st.st_mode))
+        return errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL, false;
+    if (st.st_size == 0)
+        return true;
+    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED)
+        return false;
+    *map = (struct journal_map){data, (size_t)st.st_size};
+    return true;
+}
+
+void journal_unmap(struct journal_map *map)
+{
+    if (map->bytes)
+        munmap(map->data, map->bytes);
+    *map = (struct journal_map){0};
 }
 
 bool frame_next(struct frame_walk *w)
@@ -58,7 +85,7 @@ bool frame_next(struct frame_walk *w)
     return false;
 }
 
-bool frames_plausible(const struct buffer *journal)
+bool frames_plausible(const struct journal_map *journal)
 {
     struct frame_walk walk = {.journal = journal};
     const size_t n = journal->bytes < sizeof MAGIC ? journal->bytes : sizeof MAGIC;

@@ -23,9 +23,13 @@ struct frame_started {           /* payload of FRAME_STARTED */
 void frame_append(struct buffer *, enum frame_type, uint64_t seq, const void *payload, size_t bytes);
 size_t frame_bytes(const struct frame_head *);
 
+/* A journal as it lies on the disk; of no bytes if there is nothing in it.  False: errno says why. */
+bool journal_map(struct journal_map *, int fd);
+void journal_unmap(struct journal_map *);
+
 /* Walks over the valid frames of a journal in memory. */
 struct frame_walk {
-    const struct buffer *journal;
+    const struct journal_map *journal;
     size_t end;                  /* of the last valid frame */
     uint64_t next_seq;           /* after it */
     size_t damaged_frames;       /* lost before it */
@@ -35,7 +39,7 @@ struct frame_walk {
 bool frame_next(struct frame_walk *); /* false: no valid frame after `end` */
 
 /* Is this a journal at all?  True also for an empty one and for one torn within its first frame. */
-bool frames_plausible(const struct buffer *journal);
+bool frames_plausible(const struct journal_map *journal);
 
 void header_append(struct buffer *, uint64_t seq, const struct sweep_header *);
 /* From a FRAME_HEADER.  False: not a header, or of another schema; `error` names both versions of dpsweep. */

@@ -80,7 +80,7 @@ static bool fail(const struct journal *j, const char *what, char *error, size_t 
 }
 
 /* What follows the last valid frame is kept beside the journal and cut: frames appended to it could not be found. */
-static bool cut_tail(struct journal *j, const struct buffer *content, size_t end, char *error, size_t error_bytes)
+static bool cut_tail(struct journal *j, const struct journal_map *content, size_t end, char *error, size_t error_bytes)
 {
     char path[4096];
     const size_t bytes = content->bytes - end;
@@ -127,9 +127,9 @@ static bool walk_to_end(const struct journal *j, struct frame_walk *w, const str
 /* Makes the file end with its last valid frame, and the journal go on after it. */
 static bool recover(struct journal *j, const struct sweep_header *header, char *error, size_t error_bytes)
 {
-    struct buffer content = {0};
+    struct journal_map content;
     struct frame_walk w = {.journal = &content};
-    bool ok = buffer_read(&content, j->fd) || fail(j, "read", error, error_bytes);
+    bool ok = journal_map(&content, j->fd) || fail(j, "read", error, error_bytes);
     if (ok && !frames_plausible(&content)) {
         snprintf(error, error_bytes, "%s is not a journal of dpsweep: take another -o", j->path);
         ok = false;
@@ -140,15 +140,21 @@ static bool recover(struct journal *j, const struct sweep_header *header, char *
         log_warn("%s is damaged: %zu frames are lost, their runs will be done again", j->path, w.damaged_frames);
     j->committed = (off_t)w.end;
     j->seq = w.next_seq;
-    buffer_clear(&content);
+    journal_unmap(&content);
     return ok;
 }
 
+/* A new file in its place: who reads the old one goes on reading it. */
 static bool empty(struct journal *j, char *error, size_t error_bytes)
 {
     char h5_path[4096];
-    if (ftruncate(j->fd, 0) < 0)
-        return fail(j, "empty", error, error_bytes);
+    const int old = j->fd;
+    if (unlink(j->path) < 0)
+        return fail(j, "replace", error, error_bytes);
+    j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
+    close(old);
+    if (j->fd < 0 || !journal_lock(j, error, error_bytes))
+        return j->fd >= 0 ? false : fail(j, "replace", error, error_bytes);
     if (change_suffix(j->path, JOURNAL_SUFFIX, H5_SUFFIX, h5_path, sizeof h5_path) && unlink(h5_path) < 0 &&
         errno != ENOENT) {
         snprintf(error, error_bytes, "cannot remove %s: %s", h5_path, strerror(errno));

@@ -12,7 +12,9 @@
 struct event {
     char config_sha256[TEXT_BYTES];
     uint64_t order, attempt;
-    struct record *result;       /* owned; NULL: the run was started */
+    const void *result;          /* an encoded record, in the map; NULL: the run was started */
+    size_t result_bytes;
+    uint64_t run_id;
 };
 
 static bool take_header(struct sweep_state *s, const struct frame_walk *w, const char *path, char *error, size_t n)
@@ -41,10 +43,12 @@ static bool take_event(struct buffer *events, const struct frame_walk *w)
         e.attempt = started.attempt;
     } else {
         struct record r;
-        if (w->head.type != FRAME_RESULT || !record_decode(&r, w->payload, w->head.payload_bytes))
+        if (w->head.type != FRAME_RESULT || !record_view(&r, w->payload, w->head.payload_bytes))
             return false;
         memcpy(e.config_sha256, r.config_sha256, sizeof e.config_sha256);
-        e.result = memcpy(memory_get(sizeof r), &r, sizeof r);
+        e.result = w->payload;
+        e.result_bytes = w->head.payload_bytes;
+        e.run_id = r.run_id;
     }
     buffer_add(events, &e, sizeof e);
     return true;
@@ -79,8 +83,8 @@ static int by_configuration(const void *va, const void *vb)
 static int by_run_id(const void *va, const void *vb)
 {
     const struct event *a = va, *b = vb;
-    const uint64_t x = a->result->run_id, y = b->result->run_id;
-    return x != y ? (x > y) - (x < y) : (a->order > b->order) - (a->order < b->order);
+    return a->run_id != b->run_id ? (a->run_id > b->run_id) - (a->run_id < b->run_id)
+                                  : (a->order > b->order) - (a->order < b->order);
 }
 
 /* The n events of one configuration in order: its last result, dated by the first, and whether it was begun since. */
@@ -91,9 +95,6 @@ static void settle(const struct event *e, size_t n, struct buffer *results, stru
         if (!e[i].result)
             continue;
         const uint64_t first = kept.result ? kept.order : e[i].order;
-        if (kept.result)
-            record_clear(kept.result);
-        free(kept.result);
         kept = e[i];
         kept.order = first;
     }
@@ -123,38 +124,35 @@ static void settle_all(struct buffer *events, struct sweep_state *s)
     if (s->n_records)
         qsort(r, s->n_records, sizeof *r, by_run_id);
     s->record = memory_get(s->n_records * sizeof *s->record);
-    for (size_t i = 0; i < s->n_records; i++) {
-        s->record[i] = *r[i].result;
-        free(r[i].result);
-    }
+    for (size_t i = 0; i < s->n_records; i++)
+        record_view(&s->record[i], r[i].result, r[i].result_bytes);
     buffer_clear(&results);
     s->unfinished = (struct journal_start *)unfinished.data;
     s->n_unfinished = unfinished.bytes / sizeof *s->unfinished;
 }
 
-static bool read_file(const char *path, struct buffer *b, char *error, size_t error_bytes)
+static bool map_file(const char *path, struct journal_map *map, char *error, size_t error_bytes)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const bool ok = fd >= 0 && buffer_read(b, fd);
-    if (!ok)
+    const bool mapped = fd >= 0 && journal_map(map, fd), plausible = mapped && frames_plausible(map);
+    if (!mapped)
         snprintf(error, error_bytes, "cannot read %s: %s", path, strerror(errno));
-    else if (!frames_plausible(b))
+    else if (!plausible)
         snprintf(error, error_bytes, "%s is not a journal of dpsweep", path);
     if (fd >= 0)
         close(fd);
-    return ok && frames_plausible(b);
+    return plausible;
 }
 
 bool journal_read(const char *path, struct sweep_state *s, char *error, size_t error_bytes)
 {
-    struct buffer journal = {0}, events = {0};
-    struct frame_walk walk = {.journal = &journal};
+    struct buffer events = {0};
+    struct frame_walk walk = {.journal = &s->map};
     memset(s, 0, sizeof *s);
-    const bool ok = read_file(path, &journal, error, error_bytes) &&
+    const bool ok = map_file(path, &s->map, error, error_bytes) &&
                     take_frames(s, &walk, &events, path, error, error_bytes);
     settle_all(&events, s);
     buffer_clear(&events);
-    buffer_clear(&journal);
     if (!ok)
         sweep_state_clear(s);
     return ok;
@@ -167,5 +165,6 @@ void sweep_state_clear(struct sweep_state *s)
     free(s->record);
     free(s->unfinished);
     sweep_header_clear(&s->header);
+    journal_unmap(&s->map);
     memset(s, 0, sizeof *s);
 }

@@ -63,9 +63,11 @@ void record_init(struct record *r)
 
 void record_clear(struct record *r)
 {
-    free(r->steps);
-    free(r->memory);
-    free(r->timeline);
+    if (!r->borrows_rows) {
+        free(r->steps);
+        free(r->memory);
+        free(r->timeline);
+    }
     r->steps = NULL;
     r->memory = NULL;
     r->timeline = NULL;
@@ -156,12 +158,12 @@ void *record_encode(const struct record *r, size_t *bytes)
 }
 
 /* Takes n rows from [*at, *at + *left); false: there are not so many. */
-static bool take_rows(const char **at, size_t *left, uint64_t n, size_t row_bytes, void *rows)
+static bool take_rows(const char **at, size_t *left, bool copied, uint64_t n, size_t row_bytes, void *rows)
 {
     if (n > *left / row_bytes)
         return false;
-    void *copy = n ? memcpy(memory_get(n * row_bytes), *at, n * row_bytes) : NULL;
-    memcpy(rows, &copy, sizeof copy);
+    const void *taken = n && copied ? memcpy(memory_get(n * row_bytes), *at, n * row_bytes) : n ? *at : NULL;
+    memcpy(rows, &taken, sizeof taken);
     *at += n * row_bytes;
     *left -= n * row_bytes;
     return true;
@@ -170,15 +172,17 @@ static bool take_rows(const char **at, size_t *left, uint64_t n, size_t row_byte
 /* The counts of the record may be anything; its pointers are NULL. */
 static bool take_series(struct record *r, const char *at, size_t left)
 {
-    return take_rows(&at, &left, r->n_steps, sizeof *r->steps, &r->steps) &&
-           take_rows(&at, &left, r->n_memory, sizeof *r->memory, &r->memory) &&
-           take_rows(&at, &left, r->n_timeline, sizeof *r->timeline, &r->timeline) && left == 0;
+    const bool copied = !r->borrows_rows;
+    return take_rows(&at, &left, copied, r->n_steps, sizeof *r->steps, &r->steps) &&
+           take_rows(&at, &left, copied, r->n_memory, sizeof *r->memory, &r->memory) &&
+           take_rows(&at, &left, copied, r->n_timeline, sizeof *r->timeline, &r->timeline) && left == 0;
 }
 
-bool record_decode(struct record *r, const void *data, size_t bytes)
+static bool decode(struct record *r, const void *data, size_t bytes, bool borrows_rows)
 {
     uint64_t schema;
     memset(r, 0, sizeof *r);
+    r->borrows_rows = borrows_rows;
     if (bytes < sizeof schema + FIXED_BYTES)
         return false;
     memcpy(&schema, data, sizeof schema);
@@ -196,4 +200,14 @@ bool record_decode(struct record *r, const void *data, size_t bytes)
             utf8_clean(text);
         }
     return true;
+}
+
+bool record_decode(struct record *r, const void *data, size_t bytes)
+{
+    return decode(r, data, bytes, false);
+}
+
+bool record_view(struct record *r, const void *data, size_t bytes)
+{
+    return decode(r, data, bytes, true);
 }

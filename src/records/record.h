@@ -118,6 +118,7 @@ struct record {
     struct step_row *steps;           /* owned */
     struct memory_row *memory;        /* owned */
     struct trace_row *timeline;       /* owned: the last step before the measured ones, change by change */
+    bool borrows_rows;                /* of record_view: they are not owned, and no rows can be added */
 };
 
 extern const struct field record_field[];      /* config fields first; offsets in struct record */
@@ -139,5 +140,7 @@ void record_add_timeline(struct record *, const struct trace_row *);
  * not a record of a program with these columns.  Its texts are made UTF-8. */
 void *record_encode(const struct record *, size_t *bytes);       /* malloc'ed */
 bool record_decode(struct record *, const void *, size_t bytes);
+/* The same, but the rows stay where they are: the bytes, at a multiple of 8, must outlive the record. */
+bool record_view(struct record *, const void *, size_t bytes);
 uint64_t record_schema(void);                  /* fingerprint of the field list: equal programs agree */
 #endif

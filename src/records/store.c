@@ -72,14 +72,14 @@ static size_t count_rows(const struct sweep_state *s)
     return n;
 }
 
-/* What a reader gets must be what was meant. */
+/* A reader must be able to open it, and find as much as was meant. */
 static bool read_back(const char *path, const struct sweep_state *meant, char *error, size_t error_bytes)
 {
-    struct sweep_state found;
-    if (!store_read(path, &found, error, error_bytes))
+    size_t rows;
+    uint32_t crc32;
+    if (!store_glance(path, &rows, &crc32, error, error_bytes))
         return false;
-    const bool same = count_rows(&found) == count_rows(meant) && found.crc32 == meant->crc32;
-    sweep_state_clear(&found);
+    const bool same = rows == count_rows(meant) && crc32 == meant->crc32;
     if (!same)
         snprintf(error, error_bytes, "%s does not hold what was written to it", path);
     return same;

@@ -11,5 +11,7 @@ bool store_publish(const char *h5_path, const struct sweep_state *, char *error,
 /* Reads /runs, /steps, /memory, /timeline of a published file back; columns it does not know are left out, missing
  * ones keep record_init's value. */
 bool store_read(const char *h5_path, struct sweep_state *, char *error, size_t error_bytes);
+/* Opens a published file: its rows in all groups, and the checksum of its journal. */
+bool store_glance(const char *h5_path, size_t *rows, uint32_t *journal_crc32, char *error, size_t error_bytes);
 const char *store_hdf5_version(void); /* of the library in use: "1.10.8" */
 #endif

@@ -91,7 +91,7 @@ hid_t put_dataset(struct h5 *h, hid_t group, const char *name, struct layout l, 
     const hid_t space = TRY(H5Screate_simple(l.rank, l.dims, NULL));
     const hid_t how = storage(h, l.rank, l.dims, l.chunk_rows, l.type);
     const hid_t d = TRY(H5Dcreate2(group, name, l.type, space, H5P_DEFAULT, how, H5P_DEFAULT));
-    if (l.dims[0])
+    if (l.dims[0] && data)
         TRY(H5Dwrite(d, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
     TRY(H5Pclose(how));
     TRY(H5Sclose(space));
@@ -129,37 +129,67 @@ static void *gather(struct rows r, const struct field *f)
     return all;
 }
 
-void put_column(struct h5 *h, hid_t group, const struct column *c, struct rows r, hid_t scale)
+static hid_t memory_type_of(const struct field *f, hid_t text)
+{
+    return f->kind == FIELD_TEXT ? text : f->kind == FIELD_U64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_DOUBLE;
+}
+
+static hid_t file_type_of(const struct column *c, hid_t text)
+{
+    if (c->field.kind == FIELD_TEXT)
+        return text;
+    if (c->field.kind == FIELD_F64)
+        return H5T_IEEE_F64LE;
+    return c->stored_bytes == 1 ? H5T_STD_U8LE : c->stored_bytes == 4 ? H5T_STD_U32LE : H5T_STD_U64LE;
+}
+
+hid_t new_column(struct h5 *h, hid_t group, const struct column *c, hsize_t n, hid_t scale)
 {
     const hid_t text = h5_text_type(h);
-    const hid_t unsigned_type = c->stored_bytes == 1   ? H5T_STD_U8LE
-                                : c->stored_bytes == 4 ? H5T_STD_U32LE
-                                                       : H5T_STD_U64LE;
-    const hid_t file_type[] = {[FIELD_TEXT] = text, [FIELD_U64] = unsigned_type, [FIELD_F64] = H5T_IEEE_F64LE};
-    const hid_t memory_type[] = {[FIELD_TEXT] = text, [FIELD_U64] = H5T_NATIVE_UINT64, [FIELD_F64] = H5T_NATIVE_DOUBLE};
-    const struct field *f = &c->field;
-    void *data = gather(r, f);
-    const hid_t d = put_dataset(h, group, f->name, (struct layout){1, {r.n}, CHUNK_ROWS, file_type[f->kind]},
-                                memory_type[f->kind], data);
-    put_description(h, d, f);
+    const struct layout l = {1, {n}, CHUNK_ROWS, file_type_of(c, text)};
+    const hid_t d = put_dataset(h, group, c->field.name, l, H5I_INVALID_HID, NULL);
+    put_description(h, d, &c->field);
     if (c->meanings)
         put_meanings(h, d, c->meanings);
     if (scale >= 0)
         TRY(H5DSattach_scale(d, scale, 0));
-    TRY(H5Dclose(d));
     TRY(H5Tclose(text));
+    return d;
+}
+
+/* Rows [from, from + n) of a dataset with `width` columns (1-D: 0). */
+void write_rows(struct h5 *h, hid_t dataset, hid_t memory_type, hsize_t from, hsize_t n, hsize_t width,
+                const void *data)
+{
+    const hsize_t start[2] = {from, 0}, count[2] = {n, width};
+    if (n == 0)
+        return;
+    const hid_t file = TRY(H5Dget_space(dataset)), memory = TRY(H5Screate_simple(width ? 2 : 1, count, NULL));
+    TRY(H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL));
+    TRY(H5Dwrite(dataset, memory_type, memory, file, H5P_DEFAULT, data));
+    TRY(H5Sclose(memory));
+    TRY(H5Sclose(file));
+}
+
+void write_column(struct h5 *h, hid_t dataset, const struct column *c, struct rows r, hsize_t from)
+{
+    const hid_t text = h5_text_type(h);
+    void *data = gather(r, &c->field);
+    write_rows(h, dataset, memory_type_of(&c->field, text), from, r.n, 0, data);
     free(data);
+    TRY(H5Tclose(text));
 }
 
 void put_columns(struct h5 *h, hid_t group, const struct column *c, int n, struct rows r, hid_t scale)
 {
-    for (int i = 0; i < n && !h->failed; i++)
-        put_column(h, group, &c[i], r, scale);
+    for (int i = 0; i < n && !h->failed; i++) {
+        const hid_t d = new_column(h, group, &c[i], r.n, scale);
+        write_column(h, d, &c[i], r, 0);
+        TRY(H5Dclose(d));
+    }
 }
 
-/* The key to /runs: the first member of each line. */
-void put_run_key(struct h5 *h, hid_t group, const char *help, struct rows r, hid_t scale)
+struct column run_key(const char *help)
 {
-    const struct column key = {{FIELD_U64, "run", "", help, NULL, 0}, 4, NULL};
-    put_column(h, group, &key, r, scale);
+    return (struct column){{FIELD_U64, "run", "", help, NULL, 0}, 4, NULL};
 }

@@ -23,13 +23,16 @@ struct layout {
 };
 /* All of these give an id to be closed. */
 hid_t new_group(struct h5 *, hid_t file, const char *name, const char *help);
+/* data == NULL: written later */
 hid_t put_dataset(struct h5 *, hid_t group, const char *name, struct layout, hid_t memory_type, const void *data);
 hid_t put_dimension(struct h5 *, hid_t group, const char *name, hsize_t n);   /* a length without values */
 
-/* One 1-D dataset of the rows for each column, on the dimension scale of the group (negative: none). */
-void put_column(struct h5 *, hid_t group, const struct column *, struct rows, hid_t scale);
-void put_columns(struct h5 *, hid_t group, const struct column *, int n, struct rows, hid_t scale);
-void put_run_key(struct h5 *, hid_t group, const char *help, struct rows, hid_t scale); /* the first member of a row */
+/* A 1-D dataset of n rows on the dimension scale of the group (negative: none).  Some of its rows, from row `from`. */
+hid_t new_column(struct h5 *, hid_t group, const struct column *, hsize_t n, hid_t scale);
+void write_column(struct h5 *, hid_t dataset, const struct column *, struct rows, hsize_t from);
+void put_columns(struct h5 *, hid_t group, const struct column *, int n, struct rows all, hid_t scale);
+struct column run_key(const char *help);     /* the first member of a row */
+void write_rows(struct h5 *, hid_t dataset, hid_t memory_type, hsize_t from, hsize_t n, hsize_t width, const void *);
 
 void put_table(struct h5 *, hid_t file, const struct sweep_state *, const struct run_slice *); /* /tables/runs */
 #endif

@@ -336,3 +336,28 @@ bool store_read(const char *h5_path, struct sweep_state *s, char *error, size_t 
     sweep_state_clear(s);
     return false;
 }
+
+bool store_glance(const char *h5_path, size_t *rows, uint32_t *journal_crc32, char *error, size_t error_bytes)
+{
+    static const char *const key[] = {"runs/run", "steps/run", "memory/run", "timeline/run"};
+    char why[512] = "";
+    struct h5 begun = h5_begin(why, sizeof why), *h = &begun;
+    const hid_t access = h5_access(h);
+    const hid_t file = TRY(H5Fopen(h5_path, H5F_ACC_RDONLY, access));
+    const hid_t root = TRY(H5Gopen2(file, "/", H5P_DEFAULT));
+    if (!h->failed)
+        check_format(h, root);
+    *journal_crc32 = (uint32_t)read_number_attribute(h, root, "journal_crc32");
+    *rows = 0;
+    for (int i = 0; i < 4 && !h->failed; i++) {
+        hsize_t n = 0;
+        TRY(H5Dclose(open_column(h, root, key[i], H5T_INTEGER, 1, &n)));
+        *rows += n;
+    }
+    TRY(H5Gclose(root));
+    TRY(H5Fclose(file));
+    TRY(H5Pclose(access));
+    if (h->failed)
+        snprintf(error, error_bytes, "cannot read %s: %s", h5_path, why);
+    return !h->failed;
+}

@@ -53,14 +53,16 @@ static void insert_status_code(struct h5 *h, hid_t table, size_t at)
     TRY(H5Tclose(type));
 }
 
-static char *table_rows(const struct sweep_state *s, const struct table_member *m, int n, size_t row_bytes)
+/* Rows [from, from + count) of the table, to be freed. */
+static char *table_rows(const struct sweep_state *s, const struct table_member *m, int n, size_t row_bytes, size_t from,
+                        size_t count)
 {
-    char *all = memory_get(s->n_records * row_bytes);
-    for (size_t i = 0; i < s->n_records; i++) {
-        char *row = all + i * row_bytes;
+    char *all = memory_get(count * row_bytes);
+    for (size_t i = from; i < from + count; i++) {
+        char *row = all + (i - from) * row_bytes;
         for (int k = 0; k < n; k++) {
-            const void *from = member(m[k].from, i, m[k].field->offset);
-            memcpy(row + m[k].at, from, m[k].field->kind == FIELD_TEXT ? strlen(from) : m[k].bytes);
+            const void *value = member(m[k].from, i, m[k].field->offset);
+            memcpy(row + m[k].at, value, m[k].field->kind == FIELD_TEXT ? strlen(value) : m[k].bytes);
         }
         row[row_bytes - 1] = (char)record_status(&s->record[i]);
     }
@@ -84,12 +86,17 @@ void put_table(struct h5 *h, hid_t file, const struct sweep_state *s, const stru
     for (int i = 0; i < n; i++)
         insert_member(h, type, &m[i]);
     insert_status_code(h, type, row_bytes - 1);
-    char *data = table_rows(s, m, n, row_bytes);
     const hid_t group = new_group(h, file, "tables", "the columns of /runs as rows");
     const struct layout l = {1, {s->n_records}, CHUNK_ROWS_TABLE, type};
-    TRY(H5Dclose(put_dataset(h, group, "runs", l, type, data)));
+    const hid_t table = put_dataset(h, group, "runs", l, type, NULL);
+    for (size_t from = 0; from < s->n_records && !h->failed; from += CHUNK_ROWS_TABLE) {
+        const size_t left = s->n_records - from, count = left < CHUNK_ROWS_TABLE ? left : CHUNK_ROWS_TABLE;
+        char *data = table_rows(s, m, n, row_bytes, from, count);
+        write_rows(h, table, type, from, count, 0, data);
+        free(data);
+    }
+    TRY(H5Dclose(table));
     TRY(H5Gclose(group));
     TRY(H5Tclose(type));
-    free(data);
     free(m);
 }

@@ -21,7 +21,8 @@ static void put_runs(struct h5 *h, hid_t file, const struct sweep_state *s, cons
     const struct rows slices = {slice, s->n_records, sizeof *slice};
     const struct rows records = {s->record, s->n_records, sizeof *s->record};
     const hid_t group = new_group(h, file, "runs", "one row per run");
-    put_run_key(h, group, RUN_HELP, slices, H5I_INVALID_HID);
+    const struct column key = run_key(RUN_HELP);
+    put_columns(h, group, &key, 1, slices, H5I_INVALID_HID);
     const hid_t scale = TRY(H5Dopen2(group, "run", H5P_DEFAULT));
     TRY(H5DSset_scale(scale, "run"));
     for (int i = 0; i < n_record_fields; i++)
@@ -31,15 +32,21 @@ static void put_runs(struct h5 *h, hid_t file, const struct sweep_state *s, cons
     TRY(H5Gclose(group));
 }
 
-static void put_steps(struct h5 *h, hid_t file, struct rows lines)
-{
-    const hid_t group = new_group(h, file, "steps", "one row per optimizer step, run after run");
-    const hid_t scale = put_dimension(h, group, "obs", lines.n);
-    put_run_key(h, group, RUN_KEY_HELP, lines, scale);
-    put_columns(h, group, step_column, n_step_columns, lines, scale);
-    TRY(H5Dclose(scale));
-    TRY(H5Gclose(group));
-}
+/* ---- rows of runs -------------------------------------------------------------------------------------------- */
+
+/* One group of rows that all runs have some of.  A line is the number of the run and a row. */
+struct series {
+    const char *name, *help, *dimension;
+    const struct column *column;
+    int n_columns;
+    size_t count_offset, rows_offset;   /* in struct record */
+    size_t row_bytes;
+    size_t bytes_offset;                /* of the bytes of each kind in a line; 0: it has none */
+};
+
+enum { BLOCK_ROWS = 8 * CHUNK_ROWS, MOST_COLUMNS = 64 };
+
+struct series_ids { hid_t column[MOST_COLUMNS], key, bytes, group, scale, categories; };
 
 static hid_t put_categories(struct h5 *h, hid_t group)
 {
@@ -52,55 +59,108 @@ static hid_t put_categories(struct h5 *h, hid_t group)
     return d;
 }
 
-static void put_bytes(struct h5 *h, hid_t group, struct rows lines, size_t offset, hid_t scale, hid_t categories)
+static void open_series(struct h5 *h, hid_t file, const struct series *s, hsize_t n, struct series_ids *id)
+{
+    const struct column key = run_key(RUN_KEY_HELP);
+    id->group = new_group(h, file, s->name, s->help);
+    id->scale = put_dimension(h, id->group, s->dimension, n);
+    if (s->bytes_offset)
+        id->categories = put_categories(h, id->group);
+    id->key = new_column(h, id->group, &key, n, id->scale);
+    for (int i = 0; i < s->n_columns; i++)
+        id->column[i] = new_column(h, id->group, &s->column[i], n, id->scale);
+    if (!s->bytes_offset)
+        return;
+    const struct layout l = {2, {n, N_MEMORY_KINDS}, CHUNK_ROWS_2D, H5T_STD_U64LE};
+    id->bytes = put_dataset(h, id->group, "bytes", l, H5I_INVALID_HID, NULL);
+    put_description(h, id->bytes, &(struct field){.unit = "byte", .help = BYTES_HELP});
+    TRY(H5DSattach_scale(id->bytes, id->scale, 0));
+    TRY(H5DSattach_scale(id->bytes, id->categories, 1));
+}
+
+static void close_series(struct h5 *h, const struct series *s, struct series_ids *id)
+{
+    for (int i = 0; i < s->n_columns; i++)
+        TRY(H5Dclose(id->column[i]));
+    TRY(H5Dclose(id->key));
+    if (s->bytes_offset) {
+        TRY(H5Dclose(id->bytes));
+        TRY(H5Dclose(id->categories));
+    }
+    TRY(H5Dclose(id->scale));
+    TRY(H5Gclose(id->group));
+}
+
+static void write_bytes(struct h5 *h, hid_t dataset, struct rows lines, size_t offset, hsize_t from)
 {
     const size_t row_bytes = sizeof(uint64_t[N_MEMORY_KINDS]);
     char *all = memory_get(lines.n * row_bytes);
     for (size_t i = 0; i < lines.n; i++)
         memcpy(all + i * row_bytes, member(lines, i, offset), row_bytes);
-    const struct layout l = {2, {lines.n, N_MEMORY_KINDS}, CHUNK_ROWS_2D, H5T_STD_U64LE};
-    const hid_t d = put_dataset(h, group, "bytes", l, H5T_NATIVE_UINT64, all);
-    put_description(h, d, &(struct field){.unit = "byte", .help = BYTES_HELP});
-    TRY(H5DSattach_scale(d, scale, 0));
-    TRY(H5DSattach_scale(d, categories, 1));
-    TRY(H5Dclose(d));
+    write_rows(h, dataset, H5T_NATIVE_UINT64, from, lines.n, N_MEMORY_KINDS, all);
     free(all);
 }
 
-/* Rows with bytes of each kind: the file has them as one 2-D column. */
-struct ledger_group {
-    const char *name, *help, *dimension;
-    const struct column *column;
-    int n_columns;
-    size_t offset;               /* of the bytes in a line */
-};
-
-static void put_ledger_group(struct h5 *h, hid_t file, const struct ledger_group *g, struct rows lines)
+/* Writes the lines of a block and empties it; returns how many rows the group has then. */
+static hsize_t write_block(struct h5 *h, const struct series *s, const struct series_ids *id, struct buffer *block,
+                           hsize_t from)
 {
-    const hid_t group = new_group(h, file, g->name, g->help);
-    const hid_t scale = put_dimension(h, group, g->dimension, lines.n);
-    const hid_t categories = put_categories(h, group);
-    put_run_key(h, group, RUN_KEY_HELP, lines, scale);
-    put_columns(h, group, g->column, g->n_columns, lines, scale);
-    put_bytes(h, group, lines, g->offset, scale, categories);
-    TRY(H5Dclose(categories));
-    TRY(H5Dclose(scale));
-    TRY(H5Gclose(group));
+    const struct column key = run_key(RUN_KEY_HELP);
+    const size_t line_bytes = sizeof(uint64_t) + s->row_bytes;
+    const struct rows lines = {block->data, block->bytes / line_bytes, line_bytes};
+    write_column(h, id->key, &key, lines, from);
+    for (int i = 0; i < s->n_columns; i++)
+        write_column(h, id->column[i], &s->column[i], lines, from);
+    if (s->bytes_offset)
+        write_bytes(h, id->bytes, lines, s->bytes_offset, from);
+    buffer_drop(block, block->bytes);
+    return from + lines.n;
 }
 
-static void put_memory(struct h5 *h, hid_t file, struct rows lines)
+static uint64_t count_of(const struct series *s, const struct record *r)
 {
-    const struct ledger_group memory = {"memory", "the ledger of device memory at each stage, run after run", "sample",
-                                        memory_column, n_memory_columns, offsetof(struct memory_line, row.bytes)};
-    put_ledger_group(h, file, &memory, lines);
+    return *(const uint64_t *)((const char *)r + s->count_offset);
 }
 
-static void put_timeline(struct h5 *h, hid_t file, struct rows lines)
+static void put_series(struct h5 *h, hid_t file, const struct series *s, const struct sweep_state *state)
 {
-    const struct ledger_group timeline = {"timeline", "the ledger at each change in one step, run after run", "change",
-                                          timeline_column, n_timeline_columns,
-                                          offsetof(struct timeline_line, row.bytes)};
-    put_ledger_group(h, file, &timeline, lines);
+    struct series_ids id;
+    struct buffer block = {0};
+    hsize_t n = 0, written = 0;
+    for (size_t i = 0; i < state->n_records; i++)
+        n += count_of(s, &state->record[i]);
+    open_series(h, file, s, n, &id);
+    for (uint64_t i = 0; i < state->n_records && !h->failed; i++) {
+        const char *rows;
+        memcpy(&rows, (const char *)&state->record[i] + s->rows_offset, sizeof rows);
+        for (uint64_t k = 0; k < count_of(s, &state->record[i]); k++) {
+            buffer_add(&block, &i, sizeof i);
+            buffer_add(&block, rows + k * s->row_bytes, s->row_bytes);
+            if (block.bytes == BLOCK_ROWS * (sizeof i + s->row_bytes))
+                written = write_block(h, s, &id, &block, written);
+        }
+    }
+    write_block(h, s, &id, &block, written);
+    close_series(h, s, &id);
+    buffer_clear(&block);
+}
+
+static void put_all_series(struct h5 *h, hid_t file, const struct sweep_state *state)
+{
+    const struct series steps = {
+        "steps", "one row per optimizer step, run after run", "obs", step_column, n_step_columns,
+        offsetof(struct record, n_steps), offsetof(struct record, steps), sizeof(struct step_row), 0};
+    const struct series memory = {
+        "memory", "the ledger of device memory at each stage, run after run", "sample", memory_column, n_memory_columns,
+        offsetof(struct record, n_memory), offsetof(struct record, memory), sizeof(struct memory_row),
+        offsetof(struct memory_line, row.bytes)};
+    const struct series timeline = {
+        "timeline", "the ledger at each change in one step, run after run", "change", timeline_column,
+        n_timeline_columns, offsetof(struct record, n_timeline), offsetof(struct record, timeline),
+        sizeof(struct trace_row), offsetof(struct timeline_line, row.bytes)};
+    put_series(h, file, &steps, state);
+    put_series(h, file, &memory, state);
+    put_series(h, file, &timeline, state);
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------ */
@@ -146,14 +206,9 @@ static void put_root(struct h5 *h, hid_t root, const struct sweep_state *s)
     put_config_text(h, root, header->config_text ? header->config_text : "");
 }
 
-static struct rows rows_of(const struct buffer *lines, size_t line_bytes)
-{
-    return (struct rows){lines->data, lines->bytes / line_bytes, line_bytes};
-}
-
 static void put_everything(struct h5 *h, hid_t file, const struct sweep_state *s)
 {
-    struct buffer slices = {0}, steps = {0}, memory = {0}, timeline = {0};
+    struct buffer slices = {0};
     struct run_slice slice = {0};
     for (size_t i = 0; i < s->n_records; i++) {
         const struct record *r = &s->record[i];
@@ -161,26 +216,14 @@ static void put_everything(struct h5 *h, hid_t file, const struct sweep_state *s
                                    slice.memory_start + slice.memory_count, r->n_memory,
                                    slice.timeline_start + slice.timeline_count, r->n_timeline};
         buffer_add(&slices, &slice, sizeof slice);
-        for (uint64_t k = 0; k < r->n_steps; k++)
-            buffer_add(&steps, &(struct step_line){i, r->steps[k]}, sizeof(struct step_line));
-        for (uint64_t k = 0; k < r->n_memory; k++)
-            buffer_add(&memory, &(struct memory_line){i, r->memory[k]}, sizeof(struct memory_line));
-        for (uint64_t k = 0; k < r->n_timeline; k++)
-            buffer_add(&timeline, &(struct timeline_line){i, r->timeline[k]}, sizeof(struct timeline_line));
     }
-    const struct run_slice *all = (const struct run_slice *)slices.data;
     const hid_t root = TRY(H5Gopen2(file, "/", H5P_DEFAULT));
     put_root(h, root, s);
-    put_runs(h, root, s, all);
-    put_steps(h, root, rows_of(&steps, sizeof(struct step_line)));
-    put_memory(h, root, rows_of(&memory, sizeof(struct memory_line)));
-    put_timeline(h, root, rows_of(&timeline, sizeof(struct timeline_line)));
-    put_table(h, root, s, all);
+    put_runs(h, root, s, (const struct run_slice *)slices.data);
+    put_all_series(h, root, s);
+    put_table(h, root, s, (const struct run_slice *)slices.data);
     TRY(H5Gclose(root));
     buffer_clear(&slices);
-    buffer_clear(&steps);
-    buffer_clear(&memory);
-    buffer_clear(&timeline);
 }
 
 static hid_t new_file(struct h5 *h)
