@@ -6,7 +6,7 @@ VERSION := 0.1.0
 ifeq ($(filter $(DEVICE),cpu cuda),)
   $(error DEVICE=$(DEVICE): the devices are cpu and cuda)
 endif
-ifneq ($(and $(filter cuda,$(DEVICE)),$(filter test tests bench,$(MAKECMDGOALS))),)
+ifneq ($(and $(filter cuda,$(DEVICE)),$(filter test test-long tests bench,$(MAKECMDGOALS))),)
   $(error DEVICE=cuda: the tests belong to the CPU build and test this one too, on stand-ins for a GPU: make test)
 endif
 ifeq ($(MAKELEVEL),0)
@@ -156,6 +156,10 @@ test: setup                                  ## all tests; T="journal store" onl
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) tests/run.sh $(T)
 
+test-long: setup                             ## tests/long/*.sh: comparisons that take hours; T=name as above
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) TESTS=tests/long PATTERN='*' TIME_LIMIT=14400 tests/run.sh $(T)
+
 mutate: setup                                ## seed bugs into the kernels: their suites must notice each (minutes)
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
 	$(Q)BUILD=$(BUILD) tests/emu/mutate
@@ -194,6 +198,6 @@ clean:                                       ## remove build/
 	$(Q)rm -rf build
 
 .DEFAULT_GOAL := all
-.PHONY: all tests demo test mutate bench setup install docs format help clean always
+.PHONY: all tests demo test test-long mutate bench setup install docs format help clean always
 .PHONY: gpu-programs check-gpu check-gpu-bundle
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)

@@ -2,6 +2,7 @@
  *
  * main.c finds the command; each command is a function in the module it belongs to. */
 #include "base/log.h"
+#include "bench/accountant_command.h"
 #include "bench/check_golden.h"
 #include "bench/child.h"
 #include "bench/compare_command.h"
@@ -28,8 +29,8 @@ static const struct command_main {
     {"run", run_main, true},            {"sweep", sweep_main, true},     {"launch", launch_main, true},
     {"plan", plan_main, false},         {"check", check_main, false},     {"report", report_main, false},
     {"merge", merge_main, false},       {"rebuild", rebuild_main, false}, {"validate", validate_main, false},
-    {"compare", compare_main, false},   {"export", export_main, false},   {"info", info_main, true},
-    {"worker", worker_main, true},
+    {"compare", compare_main, false},   {"export", export_main, false},   {"accountant", accountant_main, false},
+    {"info", info_main, true},          {"worker", worker_main, true},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -7,13 +7,15 @@
 # limit, runs no test, or runs another number of tests than it announced.  A suite is one line; one that failed is shown
 # in full.
 #
-# Environment: BUILD (build/cpu), TESTS (folder of the suites, tests), TIME_LIMIT (600 seconds for each suite)
+# Environment: BUILD (build/cpu), TESTS (folder of the suites, tests), PATTERN (their names, test_*), TIME_LIMIT (600
+# seconds for each suite)
 
 set -u
 export LC_ALL=C
 cd "$(dirname "$0")/.." || exit 1
 export BUILD=${BUILD:-build/cpu}
 tests=${TESTS:-tests}
+pattern=${PATTERN:-test_*}
 limit=${TIME_LIMIT:-600}
 passed=0 failed=0 skipped=0
 . jobs/environment.sh
@@ -26,7 +28,7 @@ trap 'kill $suite; wait; exit 130' INT TERM
 # Names of the wanted suites, with their suffix.
 suites() {
     local file name wanted
-    for file in "$tests"/test_*.c "$tests"/test_*.sh; do
+    for file in "$tests"/$pattern.c "$tests"/$pattern.sh; do
         [[ -e $file ]] || continue
         name=${file##*/}
         (($# == 0)) && echo "$name"

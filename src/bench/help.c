@@ -97,6 +97,16 @@ static void print_models(FILE *out)
     }
 }
 
+static void print_accountant_notes(FILE *out)
+{
+    fprintf(out, "\nComma lists of equal length are the phases of one history; a single value goes for all of them.\n\n"
+                 "The numbers hold for one record added or removed, when every step draws its batch by Poisson sampling\n"
+                 "(each record by itself with probability Q), clips every record's gradient and adds the noise once.\n"
+                 "Fixed-size and shuffled batches are not amplified by sampling like that.  What holds for shuffled\n"
+                 "epochs of disjoint batches is --sample-rate 1 --steps EPOCHS, for one record replaced by an empty one.\n"
+                 "\nState prv_upper.  rdp is an upper bound too; gdp is no bound.  docs/privacy.md says more.\n");
+}
+
 static const char *what_is_bad(enum command command)
 {
     return command == COMMAND_VALIDATE  ? "the results are not sound"
@@ -126,6 +136,8 @@ void help_command(FILE *out, const struct command_row *command)
         print_trainers(out);
         print_models(out);
     }
+    if (command->command == COMMAND_ACCOUNTANT)
+        print_accountant_notes(out);
     fprintf(out, "\nExit codes: 0 all well (or out of memory, which is a result), 1 %s,\n"
                  "2 wrong usage, 3 the environment does not do what is needed%s.\n", what_is_bad(command->command),
             command->command == COMMAND_SWEEP ? ", 75 stopped early: --resume goes on" : "");
@@ -145,7 +157,7 @@ void help_program(FILE *out)
                  "usage: dpsweep COMMAND [options]\n\n");
     for (int i = 0; i < n_commands; i++)
         if (command_table[i].command != COMMAND_WORKER)
-            fprintf(out, "  %-8s  %s\n", command_table[i].name, command_table[i].summary);
+            fprintf(out, "  %-10s  %s\n", command_table[i].name, command_table[i].summary);
     fprintf(out, "\n'dpsweep COMMAND --help' lists the options of a command, 'dpsweep --version' the version.\n");
 }
 

@@ -23,6 +23,7 @@ struct options {
     const char *format;              /* report, export */
     double time_threshold, memory_threshold, error_factor, rerun_spread; /* compare; 0: as compare.h says */
     const char *columns, *where, *sort, *pivot; /* report */
+    const char *noise_multiplier, *sample_rate, *steps, *delta, *target_epsilon; /* accountant */
     bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
     bool member;                     /* worker: of a group */

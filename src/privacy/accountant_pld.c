@@ -29,10 +29,10 @@
 #define MASS_ERRORS 3e-13           /* of a mass, its tilt and its normalisation, relatively */
 #define CUT_OFF 1e-6                /* part of delta that is left outside the window */
 #define GIVEN_UP 2e-5               /* part of delta that goes to outcomes so rare that they are not put on the grid */
-#define LEAST_TILT 1e-3
+#define LEAST_TILT 1e-6
 #define GREATEST_TILT 1e6
-#define SLACK 5.0
-enum { N_TILTS = 256, MARGIN = 8, MIN_LOG2_POINTS = 12 };
+#define SLACK 5.0                   /* log of how much worse than the best tilt another may be if it has a shorter window */
+enum { N_TILTS = 320, MARGIN = 8, MIN_LOG2_POINTS = 12 };
 
 struct problem {
     const struct privacy_phase *phase;
@@ -40,6 +40,7 @@ struct problem {
     enum direction direction;
     double delta, cut[MAX_PRIVACY_PHASES], steps;
     double tilt[N_TILTS], moment[N_TILTS];  /* theta; log E[e^(theta L)] of the history */
+    double span;                            /* of the losses of one step */
     double low, high;                       /* epsilon lies between these */
 };
 
@@ -53,16 +54,29 @@ static double step_moment(const struct problem *p, int i, double theta)
     return rdp_log_moment(p->direction == REMOVE ? theta + 1 : -theta, &p->phase[i], p->cut[i]);
 }
 
+static double history_moment(const struct problem *p, double theta)
+{
+    double sum = 0;
+    for (int i = 0; i < p->n; i++)
+        sum += (double)p->phase[i].steps * step_moment(p, i, theta);
+    return isnan(sum) ? INFINITY : sum;
+}
+
 static void tabulate_moments(struct problem *p)
 {
     for (int k = 0; k < N_TILTS; k++) {
         p->tilt[k] = exp(log(LEAST_TILT) + log(GREATEST_TILT / LEAST_TILT) * k / (N_TILTS - 1));
-        p->moment[k] = 0;
-        for (int i = 0; i < p->n; i++)
-            p->moment[k] += (double)p->phase[i].steps * step_moment(p, i, p->tilt[k]);
-        if (isnan(p->moment[k]))
-            p->moment[k] = INFINITY;
+        p->moment[k] = history_moment(p, p->tilt[k]);
     }
+}
+
+/* By Chernoff's bound L > x with probability 1 - e^-3 at least, so delta(x - 7) > 0.9, which no delta here exceeds. */
+static double lowest_epsilon(const struct problem *p)
+{
+    double x = -INFINITY;
+    for (int k = 0; k < N_TILTS && p->tilt[k] < 10; k += 4)
+        x = fmax(x, -(history_moment(p, -p->tilt[k]) + 3) / p->tilt[k]);
+    return fmax(0, x - 7);
 }
 
 /* The epsilon that follows from these moments alone. */
@@ -107,7 +121,7 @@ static void choose_grid(const struct problem *p, int log2_points, struct grid *g
         if (length < shortest)
             shortest = length, grid->theta = p->tilt[k], grid->tilt_high = tilt_high;
     }
-    const double length = fmax(shortest, p->high - p->low);
+    const double length = fmax(fmax(shortest, p->high - p->low), 0.5 * p->span);
     grid->h = length / (double)(grid->points - 2 * MARGIN);
     grid->lowest = p->low - MARGIN * grid->h;
     grid->tilt_high = fmin(grid->tilt_high, 1 / grid->h);
@@ -175,7 +189,8 @@ static void add_logarithm(struct spectrum *s, size_t f, double steps, double lar
                           double error)
 {
     const double x = re / largest, y = im / largest, size = hypot(x, y);
-    const double log_value = log(largest) + (size < 0.5 ? 0.5 * log1p(2 * x + size * size) : log(hypot(1 + x, y)));
+    const double relative = size < 0.5 ? 0.5 * log1p(2 * x + size * size) : log(hypot(1 + x, y));
+    const double log_value = fmax(log(largest) + relative, -700); /* a zero is as good as any number below `error` */
     const double angle = atan2(y, 1 + x), bound = exp(log_value) + error;
     s->log_value[f] += steps * log_value;
     s->angle[f] += steps * angle;
@@ -318,7 +333,7 @@ static double curve_epsilon(const struct curve *curve, const double *c)
     const long last = curve->first + grid->points - 1, zero = (long)floor(-curve->spectrum->offset / h);
     const long lowest = curve->first > zero ? curve->first : zero;
     double d = 0, b = 0, before = curve_delta(curve, 0, last);
-    if (before > delta)
+    if (!isfinite(curve->error) || !(before <= delta))
         return NAN;
     for (long k = last - 1; k >= lowest; k--) {
         b = fmax(0, c[(size_t)(k + 1 - curve->spectrum->centre) & (size_t)(grid->points - 1)]) + r * exp(-h) * b;
@@ -372,9 +387,12 @@ bool pld_epsilon(const struct privacy_phase *phase, int n, double delta, int max
     *lower = *upper = 0;
     for (enum direction direction = REMOVE; direction <= ADD; direction++) {
         struct problem p = {.phase = phase, .n = n, .direction = direction, .delta = delta, .steps = steps};
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             p.cut[i] = tail_cut(&phase[i], GIVEN_UP * delta / steps);
+            p.span = fmax(p.span, loss_span(&phase[i], p.cut[i]));
+        }
         tabulate_moments(&p);
+        p.low = lowest_epsilon(&p);
         p.high = moments_epsilon(&p);
         for (int points = MIN_LOG2_POINTS; points <= max_log2_points && !is_close(p.low, p.high) && p.high > *lower;
              points += 2) {

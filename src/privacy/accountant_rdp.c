@@ -13,7 +13,7 @@ static double log_ratio(double y, double q, double s, double *exponent)
     const double e = *exponent = y / s - 0.5 / (s * s);
     if (q >= 1)
         return e;
-    return e > 0 ? e + log(q) + log1p(exp(log1p(-q) - log(q) - e)) : log1p(q * expm1(e));
+    return e > 30 ? e + log(q) + log1p(exp(log1p(-q) - log(q) - e)) : log1p(q * expm1(e));
 }
 
 /* e^(-y^2/2) ((1+u)^a - 1 - a u) */
@@ -98,6 +98,8 @@ static double epsilon_of_order(double a, const void *context)
     double moment = 0;
     for (int i = 0; i < p->n; i++)
         moment += (double)p->phase[i].steps * rdp_log_moment(a + 1, &p->phase[i], INFINITY);
+    if (p->delta * p->delta > -expm1(-moment / a)) /* Bretagnolle and Huber: total variation <= sqrt(1 - e^-KL) */
+        return 0;
     const double epsilon = (moment - log(p->delta) - log1p(a)) / a - log1p(1 / a);
     return isfinite(epsilon) ? epsilon : INFINITY;
 }
