@@ -47,10 +47,18 @@ static void physical_batches_are_full_and_then_powers_of_two(void **state)
 
 /* ---- noise ------------------------------------------------------------------------------------------------------- */
 
-static float *noise(struct philox_stream stream, double std)
+static const struct noise_source source = {.generator = NOISE_PHILOX, .seed = 5};
+
+static struct noise_draw of_sum(uint32_t step) { return (struct noise_draw){NOISE_OF_SUM, step, 0}; }
+static struct noise_draw of_share(uint32_t step, uint32_t rank)
+{
+    return (struct noise_draw){NOISE_OF_SHARE, step, rank};
+}
+
+static float *noise(struct noise_draw draw, double std)
 {
     float *x = send(zeros(N), N);
-    noise_add(x, 0, N, std, stream);
+    noise_add(&source, draw, x, 0, N, std, 0);
     return fetch(x, N);
 }
 
@@ -79,8 +87,8 @@ static void noise_of_steps_ranks_and_placements_has_nothing_in_common(void **sta
     const float *of[2 + 2 * RANKS];
     int n = 0;
     for (uint32_t step = 0; step < 2; step++) {
-        of[n++] = noise(noise_stream(5, step), 1);
-        for (uint32_t rank = 0; rank < RANKS; rank++) of[n++] = noise(noise_share_stream(5, step, rank), 1);
+        of[n++] = noise(of_sum(step), 1);
+        for (uint32_t rank = 0; rank < RANKS; rank++) of[n++] = noise(of_share(step, rank), 1);
     }
     for (int i = 0; i < n; i++)
         for (int k = 0; k < i; k++) assert_uncorrelated(of[i], of[k], N);
@@ -89,7 +97,7 @@ static void noise_of_steps_ranks_and_placements_has_nothing_in_common(void **sta
 static void noise_of_tensors_has_nothing_in_common(void **state)
 {
     (void)state;
-    const float *x = noise(noise_stream(5, 0), 1);
+    const float *x = noise(of_sum(0), 1);
     for (int shift = 1; shift <= 8; shift++) assert_uncorrelated(x, x + shift, N - shift);
     for (int k = 1; k < 8; k++) assert_uncorrelated(x, x + k * N / 8, N / 8);
 }
@@ -100,7 +108,7 @@ static void shares_add_up_to_the_stated_variance(void **state)
     const double std = 0.7;
     float *sum = zeros(N);
     for (uint32_t rank = 0; rank < RANKS; rank++) {
-        const float *share = noise(noise_share_stream(5, 0, rank), std / sqrt(RANKS));
+        const float *share = noise(of_share(0, rank), std / sqrt(RANKS));
         assert_variance(share, std * std / RANKS);
         for (int i = 0; i < N; i++) sum[i] += share[i];
     }
@@ -112,10 +120,10 @@ static void parts_draw_what_the_whole_draws(void **state)
     (void)state;
     const long n = N - 3;
     float *x = send(zeros(n), n), *whole = send(zeros(n), n);
-    noise_add(whole, 0, n, 0.7, noise_stream(5, 2));
+    noise_add(&source, of_sum(2), whole, 0, n, 0.7, 0);
     for (int rank = 0; rank < RANKS; rank++) {
         const struct part own = group_part(n, rank, RANKS);
-        noise_add(x + own.begin, own.begin, own.end - own.begin, 0.7, noise_stream(5, 2));
+        noise_add(&source, of_sum(2), x + own.begin, own.begin, own.end - own.begin, 0.7, 0);
     }
     same("noise", fetch(x, n), fetch(whole, n), n);
 }

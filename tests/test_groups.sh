@@ -75,7 +75,7 @@ check "... and ends with the weights of sum" holds "$file" \
     'all(abs(r.weights_projection - same[0].weights_projection) < 1e-3 for same in groups("trainer")
          for r in same if r.noise_placement != "shares" and same[0].noise_placement == "sum")'
 check "... but shares are noise of its own on any number of ranks" holds "$file" \
-    'all(len({round(r.weights_projection, 1) for r in same if r.noise_placement == "shares"}) == 3
+    'all(len({round(r.weights_projection, 3) for r in same if r.noise_placement == "shares"}) == 3
          for same in groups("trainer") if same[0].trainer != "standard")'
 
 # ---- shares that are uneven or empty, on the device that is strict like a GPU
