@@ -1,6 +1,7 @@
 /* conduct.c - rank 0 of a sweep: predicts all points, hands them out, and turns what comes back into records. */
 #include "conduct.h"
 #include "launch.h"
+#include "privacy.h"
 #include "progress.h"
 #include "resume.h"
 #include "run.h"
@@ -25,6 +26,8 @@ struct sweep {
     uint64_t threads;              /* of each run */
     struct schedule schedule;
     struct point *point;           /* (n), those of the schedule */
+    const struct sweep_points *points;
+    struct privacy *privacy;       /* (n), in the order of the points as listed */
     size_t n, done;
     struct lane *lane;             /* (ranks) */
     struct output *output;
@@ -44,6 +47,16 @@ static void predict(const struct sweep *s, struct point *p)
 #define KEEP_KIND(NAME, name, help) p->predicted.kind_bytes[MEMORY_##NAME] = record.predicted_##name;
     MEMORY_KIND_LIST(KEEP_KIND)
     record_clear(&record);
+}
+
+static struct privacy *privacy_of_point(const struct sweep *s, const struct point *p)
+{
+    return &s->privacy[p->config - s->points->config];
+}
+
+static void account(const struct sweep *s, const struct point *p)
+{
+    *privacy_of_point(s, p) = privacy_of(p->config, s->points->records[p->config - s->points->config]);
 }
 
 static enum order order_of(const struct options *options)
@@ -69,7 +82,7 @@ static void plan(struct sweep *s, const struct sweep_points *points)
         if (s->point[i].state == POINT_DONE)
             s->done++;
         else if (!stopped(s))
-            predict(s, &s->point[i]);
+            predict(s, &s->point[i]), account(s, &s->point[i]);
     schedule_order(s->point, s->n, order_of(s->options));
     s->schedule = (struct schedule){s->point, s->n, 0};
     for (size_t i = 0; i < s->n; i++)
@@ -79,8 +92,15 @@ static void plan(struct sweep *s, const struct sweep_points *points)
 /* ---- records ------------------------------------------------------------------------------------------------- */
 
 /* What the run itself cannot know. */
-static void complete_record(struct record *r, const struct point *p)
+static void complete_record(const struct sweep *s, struct record *r, const struct point *p)
 {
+    const struct privacy *privacy = privacy_of_point(s, p);
+    r->sample_rate = privacy->sample_rate;
+    r->epsilon_prv_upper = privacy->epsilon.prv_upper;
+    r->epsilon_prv_lower = privacy->epsilon.prv_lower;
+    r->epsilon_rdp = privacy->epsilon.rdp;
+    r->epsilon_gdp = privacy->epsilon.gdp;
+    snprintf(r->guarantee, sizeof r->guarantee, "%s", privacy->guarantee);
     r->run_id = p->run_id;
     r->attempt = p->attempt;
     snprintf(r->config_sha256, sizeof r->config_sha256, "%s", p->config_sha256);
@@ -94,7 +114,7 @@ static void complete_record(struct record *r, const struct point *p)
 
 static void finish(struct sweep *s, struct point *p, struct record *record)
 {
-    complete_record(record, p);
+    complete_record(s, record, p);
     p->state = POINT_DONE;
     s->done++;
     s->flops_left -= schedule_flops(p);
@@ -325,10 +345,12 @@ enum exit_code conduct_sweep(struct output *output, const struct options *option
         .options = options,
         .output = output,
         .threads = options->threads ? options->threads : (uint64_t)world()->cores,
+        .points = points,
         .n = points->n,
         .start_s = clock_wall_s(),
     };
     CHECK(s->point = calloc(s->n + 1, sizeof *s->point));
+    CHECK(s->privacy = calloc(s->n + 1, sizeof *s->privacy));
     CHECK(s->lane = calloc((size_t)world()->size, sizeof *s->lane));
     plan(s, points);
     give_up_hopeless(s);
@@ -339,6 +361,7 @@ enum exit_code conduct_sweep(struct output *output, const struct options *option
     else
         measure_in_children(s);
     free(s->point);
+    free(s->privacy);
     free(s->lane);
     *done = s->done;
     return s->done == s->n ? EXIT_OK : possible ? EXIT_REQUEUE : EXIT_ENVIRONMENT;

@@ -39,6 +39,9 @@
     F(F64, clip_learning_rate, 0.2, "1", "of R, where it follows a quantile")                                          \
     F(F64, clip_count_noise, 0.0, "1", "noise on the count of unclipped samples (0: little for the accountant)")       \
     F(F64, noise_multiplier, 1.0, "1", "noise standard deviation over R")                                              \
+    F(F64, target_epsilon, 0.0, "1", "choose the noise multiplier for this epsilon (0: as --noise-multiplier says)")   \
+    F(F64, delta, 1e-5, "1", "of the (epsilon, delta) that is stated")                                                 \
+    F(U64, privacy_steps, 0, "1", "steps of training that epsilon is stated for (0: the steps of the run)")            \
     F(TEXT, noise_placement, "sum", "", "where a group adds its noise")                                                \
     F(TEXT, noise_generator, "philox", "", "philox: repeatable; chacha20: secret, on a grid (--secure-noise)")         \
     F(TEXT, data, "random", "", "'random', 'random:RECORDS', a text FILE.txt or a token shard FILE.bin")               \

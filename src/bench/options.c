@@ -246,11 +246,19 @@ static bool append_file(struct parser *parser, struct sweep_points *points, cons
     return fine;
 }
 
+static bool is_given(const struct parser *parser, const char *field)
+{
+    return parser->axes.list[config_field_find(field) - config_field] != NULL;
+}
+
 static bool make_points(struct parser *parser, int argc, char **argv, struct sweep_points *points)
 {
     struct options *options = parser->options;
     char *error = parser->error;
     const size_t bytes = sizeof parser->error;
+    if (is_given(parser, "target_epsilon") && is_given(parser, "noise_multiplier") &&
+        parser->command->command != COMMAND_WORKER)
+        REFUSE("--target-epsilon and --noise-multiplier contradict each other; choose one");
     for (int i = 0; i < options->n_files; i++)
         if (!append_file(parser, points, options->file[i]))
             return false;

@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include "../base/text.h"
 #include "data.h"
+#include "privacy.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -179,17 +180,26 @@ static bool same_data(const struct config *a, const struct config *b)
            a->vocab == b->vocab && a->batch_size == b->batch_size;
 }
 
-bool points_check_data(const struct sweep_points *points, char *error, size_t error_bytes)
+static bool count_records(const struct config *config, long *records, char *error, size_t error_bytes)
 {
+    struct dataset *dataset = dataset_open(config->data, config->record, (int)config->seq_len, (int)config->vocab,
+                                           (int)config->batch_size, config->seed, error, error_bytes);
+    *records = dataset ? dataset_records(dataset) : 0;
+    dataset_close(dataset);
+    return *records > 0;
+}
+
+bool points_check_data(struct sweep_points *points, char *error, size_t error_bytes)
+{
+    points->records = checked(calloc(points->n + 1, sizeof *points->records));
     for (size_t i = 0; i < points->n; i++) {
-        const struct config *config = &points->config[i];
+        struct config *config = &points->config[i];
         if (i && same_data(config, config - 1)) /* neighbours differ in the trainer */
-            continue;
-        struct dataset *dataset = dataset_open(config->data, config->record, (int)config->seq_len, (int)config->vocab,
-                                               (int)config->batch_size, config->seed, error, error_bytes);
-        if (!dataset)
+            points->records[i] = points->records[i - 1];
+        else if (!count_records(config, &points->records[i], error, error_bytes))
             return false;
-        dataset_close(dataset);
+        if (!privacy_calibrate(config, points->records[i], error, error_bytes))
+            return false;
     }
     return true;
 }
@@ -204,6 +214,7 @@ void points_add_text(struct sweep_points *points, const char *text)
 void sweep_points_clear(struct sweep_points *points)
 {
     free(points->config);
+    free(points->records);
     free(points->text);
     *points = (struct sweep_points){0};
 }

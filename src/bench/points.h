@@ -17,6 +17,7 @@ void axes_clear(struct axes *);
 /* The axes of a sweep: files and command lines, one after another. */
 struct sweep_points {
     struct config *config; /* resolved */
+    long *records;         /* (n): records of the data; NULL before points_check_data */
     size_t n;
     char *text;            /* the sweep as files and options said it */
 };
@@ -25,8 +26,9 @@ enum { POINTS_MOST = 100000 };
 /* Appends the points of the axes.  False: one of them is impossible, `error` is one line with place and remedy. */
 bool points_append(struct sweep_points *, const struct axes *, char *error, size_t error_bytes);
 size_t points_remove_repeated(struct sweep_points *); /* keeps the first of equal points; how many went */
-/* Opens every data set once: refuses what cannot be read, does not fit the model, or is too small. */
-bool points_check_data(const struct sweep_points *, char *error, size_t error_bytes);
+/* Opens every data set once: refuses what cannot be read, does not fit the model, or is too small, and chooses the
+ * noise for --target-epsilon. */
+bool points_check_data(struct sweep_points *, char *error, size_t error_bytes);
 void points_add_text(struct sweep_points *, const char *text);
 void sweep_points_clear(struct sweep_points *);
 #endif

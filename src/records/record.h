@@ -78,6 +78,12 @@ extern const char *const stage_name[N_STAGES];
     F(U64, clip_groups, "1", "of parameters, each clipped to max_grad_norm/sqrt(clip_groups); 0: none is clipped")  \
     F(F64, noise_variance_allowed, "1", "half width of the 99.99 % interval around 1 for noise_variance_ratio")     \
     F(TEXT, noise_source, "", "random numbers that the noise is made of")                                           \
+    F(F64, sample_rate, "1", "probability of each record to be in a batch; NaN: batches are not drawn so")          \
+    F(F64, epsilon_prv_upper, "1", "at delta, for privacy_steps or the steps of the run: the epsilon to state")     \
+    F(F64, epsilon_prv_lower, "1", "no smaller epsilon holds")                                                      \
+    F(F64, epsilon_rdp, "1", "by Renyi divergences: holds too, larger")                                             \
+    F(F64, epsilon_gdp, "1", "by the central limit theorem: for orientation, not a guarantee")                      \
+    F(TEXT, guarantee, "", "what privacy is guaranteed, or why none is")                                            \
     F(TEXT, neighbouring, "", "data sets that the sensitivity tells apart")                                         \
     F(U64, unprotected_params, "1", "parameters that are updated without clipping or without noise")                \
     F(U64, rank, "1", "MPI rank that ran it, of a group the first")                                                 \

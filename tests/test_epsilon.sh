@@ -1,0 +1,62 @@
+#!/bin/bash
+# test_epsilon.sh - the epsilon of a run: that of the accountant for the sampling that ran, or none and why.
+. "$(dirname "$0")/lib.sh"
+
+python=${PYTHON:-/usr/bin/python3}
+small=(--layers 1 --dim 16 --heads 2 --vocab 50 --max-seq 8 --seq-len 8 --threads 1 --batch-size 2 --active-steps 1)
+poisson=(--sampling poisson --data random:1000 --delta 1e-6 --privacy-steps 2000)
+results=$TMPDIR/epsilon.h5
+
+# holds TRUTH: of the columns of /runs, by name
+holds() {
+    "$python" - "$results" "$1" <<'END'
+import sys, h5py
+runs = h5py.File(sys.argv[1])["runs"]
+column = {name: [v.decode() if isinstance(v, bytes) else v for v in runs[name][:]] for name in runs}
+print({name: column[name] for name in column if "epsilon" in name or name in ("trainer", "guarantee", "sample_rate")})
+sys.exit(not eval("(" + sys.argv[2] + ")", {"false": False, "true": True} | column | {"all": all, "abs": abs}))
+END
+}
+
+# what the accountant says, as a Python dictionary
+accountant() { dpsweep accountant --noise-multiplier "$1" --sample-rate 0.002 --steps 2000 --delta 1e-6 --json; }
+
+check "Poisson sampling has an epsilon" dpsweep sweep "${small[@]}" "${poisson[@]}" --noise-multiplier 0.8 \
+    --trainer ghost,standard,microbatch -o "$results"
+answer=$(accountant 0.8)
+check "... the accountant's, for the rate and steps" holds "sample_rate[0] == 0.002 and
+    all(abs(got / $answer[name] - 1) < 1e-6 for name, got in (('rdp', epsilon_rdp[0]), ('gdp', epsilon_gdp[0]),
+        ('prv_lower', epsilon_prv_lower[0]), ('prv_upper', epsilon_prv_upper[0])))"
+check "... the same for every private trainer" holds "epsilon_prv_upper[0] == epsilon_prv_upper[2] > 0"
+check "... none for standard" holds "epsilon_prv_upper[1] != epsilon_prv_upper[1] and 'none: not a' in guarantee[1]"
+check "... in words too" holds "'1e-06)-DP for 2000 steps, one record added or removed' in guarantee[0]"
+
+results=$TMPDIR/target.h5
+check "a target is met" dpsweep sweep "${small[@]}" "${poisson[@]}" --target-epsilon 1,4 --trainer ghost -o "$results"
+check "... from below, by a tenth of a percent at most" \
+    holds "all(0.999 * t <= e <= t for e, t in zip(epsilon_prv_upper, target_epsilon))"
+check "... with less noise for more of it" holds "noise_multiplier[0] > noise_multiplier[1]"
+check "a sweep with a target is resumed without measuring again" dpsweep sweep "${small[@]}" "${poisson[@]}" \
+    --target-epsilon 1,4 --trainer ghost -o "$results" --resume
+check "... each point once" holds "len(trainer) == 2 and attempt == [1, 1]"
+
+# guarantee_says TEXT OPTIONS...: a run has no epsilon, and says why
+guarantee_says() {
+    results=$TMPDIR/none.h5
+    dpsweep run "${small[@]}" "${@:2}" -o "$results" --overwrite > /dev/null 2>&1
+    holds "epsilon_prv_upper[0] != epsilon_prv_upper[0] and '$1' in guarantee[0]"
+}
+check "a shuffle has no epsilon" guarantee_says "no guarantee for this sampling"
+check "no noise has none" guarantee_says "none: no noise" "${poisson[@]}" --noise-multiplier 0
+check "a control has none" guarantee_says "a deliberately wrong trainer" "${poisson[@]}" --trainer broken-noclip
+check "batches that are cut often have none" guarantee_says "no number: batches larger" "${poisson[@]}" --max-batch-size 4
+check "an epsilon out of reach is not guessed" guarantee_says "no number: " "${poisson[@]}" --noise-multiplier 0.01
+
+check_fails 2 "a target without Poisson sampling is refused" dpsweep run --target-epsilon 1
+check "... with the remedy" said "choose poisson"
+check_fails 2 "a target and a noise multiplier contradict" \
+    dpsweep run "${poisson[@]}" --target-epsilon 1 --noise-multiplier 1
+check_fails 2 "a target that cannot be met is refused" \
+    dpsweep run --sampling poisson --data random:8 --batch-size 8 --target-epsilon 0.001 --privacy-steps 1000000
+check "... in one line" said_one_line
+plan_done
