@@ -89,7 +89,9 @@ $(BUILD)/dpsweep: $(MAIN) $(OBJECTS)
 $(TESTS): %: %.o $(HELPERS) $(OBJECTS)
 $(BENCHES): %: %.o $(OBJECTS)
 $(TESTS): LIBS += -lcmocka
-$(BUILD)/tests/bench/step_bound: LIBS += -Wl,--wrap=device_gemm # it looks on
+# benches look on, or stand in
+$(BUILD)/tests/bench/step_bound: LIBS += -Wl,--wrap=device_gemm
+$(BUILD)/tests/bench/rank0: LIBS += $(addprefix -Wl$(comma)--wrap=,world gather_start gather_wait run_predict)
 # what check-gpu runs beside the program
 GPU_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,kernel_bits kernel_speed)
 $(GPU_PROGRAMS): $(KERNELS:%.cu=$(BUILD)/%.o)

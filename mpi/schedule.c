@@ -112,8 +112,9 @@ void schedule_again(struct schedule *s, struct point *p)
         s->first = index;
 }
 
-struct point *schedule_fitting(const struct schedule *s, int idle, int largest_running)
+struct point *schedule_fitting(struct schedule *s, int idle, int largest_running)
 {
+    schedule_next(s);
     for (size_t i = s->first; i < s->n && idle > 0; i++) {
         const uint64_t needed = s->point[i].config->ranks_per_run;
         if (s->point[i].state != POINT_WAITING)

@@ -42,7 +42,7 @@ struct point *schedule_next(struct schedule *);
 void schedule_again(struct schedule *, struct point *);    /* it waits once more */
 /* The first that waits and needs no more than `idle` ranks; NULL: none.  One that needs more is passed over only while
  * something runs on as many ranks as it needs: their end is its turn, so nothing waits for ever. */
-struct point *schedule_fitting(const struct schedule *, int idle, int largest_running);
+struct point *schedule_fitting(struct schedule *, int idle, int largest_running);
 
 /* Chooses n of the idle ranks (at least n of `size` are): on as few hosts as possible, neighbours where possible.
  * chosen (n) becomes their numbers, ascending. */
