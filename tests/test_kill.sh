@@ -126,6 +126,11 @@ check "a sweep on two ranks is to be stopped by a signal that mpirun passes on" 
 kill -USR1 "$job"
 check "... and asks to be started again" ends_with 75
 check "... with what it has measured in the file" only_short_runs_are_kept
+check "a sweep on two ranks is to be stopped by SIGTERM to mpirun, which ends it" begin "${on_two[@]}"
+kill -TERM "$job"
+check "... badly, as mpirun says" ends_badly
+check "... with what it has measured in the file" only_short_runs_are_kept
+check "... and no child left" no_child_is_left
 check "a sweep on two ranks is to be stopped by a signal to rank 1 alone" begin "${on_two[@]}"
 kill -USR1 "$(rank 1)"
 check "... and asks to be started again" ends_with 75

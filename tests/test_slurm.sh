@@ -48,7 +48,7 @@ scancel --batch --signal=USR1 "$job" # what --signal=B:USR1@120 sends before the
 check "... and when its time limit is near it queues itself again" eventually is_restarted 1
 check "... and goes on" eventually has_results d 4
 remember d
-scontrol requeue "$job" # what preemption does: SIGTERM, then the queue
+sbatch --partition=urgent --nodes=4 --ntasks-per-node=4 --output=urgent.out --wrap true > urgent
 check "... and again when it is preempted" eventually is_restarted 2
 check "... until it is completed" ended_as COMPLETED
 check "... with every point" is_whole d.h5 long.sweep

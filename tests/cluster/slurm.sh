@@ -10,7 +10,8 @@
 # Namespaces (root, where they work): each node is a host of its own, see processes.sh.  Otherwise, and with SLURM_PLAIN=1,
 # plain: all daemons on 127.0.0.1 with ports of their own; "nodes" then share host name, /tmp and /dev/shm, and Open MPI
 # must use TCP.
-# Jobs are killed for memory where cgroups of version 1 can be written: `env` says SLURM_TEST_MEMORY=1.
+# Jobs are killed for memory where cgroups of version 1 can be written: `env` says SLURM_TEST_MEMORY=1.  Jobs in the
+# partition urgent preempt others.
 #
 # Needs the Debian packages slurm-wlm and munge, with their daemons not started, and iproute2.
 DIR=${SLURM_DIR:?}
@@ -127,6 +128,8 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 SlurmdParameters=config_overrides
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SwitchType=switch/none
 MpiDefault=none
 MailProg=/bin/true
@@ -138,7 +141,9 @@ SlurmdTimeout=10
 InactiveLimit=0
 GresTypes=gpu
 NodeName=node[1-$nodes] $address CPUs=$cores CoresPerSocket=$cores RealMemory=$memory Gres=gpu:fake:$gpus State=UNKNOWN
-PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=$((memory / cores)) State=UP
+PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=$((memory / cores)) State=UP
+PartitionName=test Default=YES PriorityTier=1
+PartitionName=urgent PriorityTier=2
 END
 }
 
