@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -133,6 +134,31 @@ static void frames_are_written_again_after_a_failed_fdatasync(void **state)
     assert_true(journal_close(j));
 }
 
+/* The same for flock: 0, or the error of a file system without locks. */
+static int lock_error;
+int flock(int fd, int operation)
+{
+    if (!lock_error)
+        return (int)syscall(SYS_flock, fd, operation);
+    errno = lock_error;
+    return -1;
+}
+
+static void a_file_system_without_locks_is_written_all_the_same(void **state)
+{
+    (void)state;
+    static const int errors[] = {ENOLCK, ENOSYS, EOPNOTSUPP};
+    for (int i = 0; i < 3; i++) {
+        lock_error = errors[i];
+        const char *path = write_journal("nolock", 2);
+        assert_true(journal_close(open_journal(path, JOURNAL_RESUME)));
+        lock_error = 0;
+        struct sweep_state s = read_journal(path);
+        assert_samples(&s, 2);
+        sweep_state_clear(&s);
+    }
+}
+
 static void mute(void)
 {
     const int null = open("/dev/null", O_WRONLY);
@@ -202,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_second_writer_is_refused_by_the_name_of_the_first),
         cmocka_unit_test(a_killed_writer_leaves_every_committed_record),
         cmocka_unit_test(frames_are_written_again_after_a_failed_fdatasync),
+        cmocka_unit_test(a_file_system_without_locks_is_written_all_the_same),
         cmocka_unit_test(a_full_disk_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
