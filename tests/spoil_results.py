@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""spoil_results.py FILE.h5 FAULT: plants one fault or change in a results file, for test_validate.sh
-and test_compare.sh."""
+"""spoil_results.py FILE.h5 FAULT...: writes FAULT.h5 beside it for each, a copy with one fault or change planted, for
+test_validate.sh and test_compare.sh."""
+import os
+import shutil
 import sys
 
 import h5py
@@ -81,5 +83,8 @@ FAULTS = {
 }
 
 if __name__ == "__main__":
-    with h5py.File(sys.argv[1], "r+") as file:
-        FAULTS[sys.argv[2]](file)
+    for fault in sys.argv[2:]:
+        path = os.path.join(os.path.dirname(sys.argv[1]), fault + ".h5")
+        shutil.copyfile(sys.argv[1], path)
+        with h5py.File(path, "r+") as file:
+            FAULTS[fault](file)

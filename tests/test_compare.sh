@@ -17,10 +17,8 @@ check "... and the same error" said "^error    4 SAME$"
 check "the verdicts of times are three words" eval 'dpsweep compare a.h5 b.h5 --json > json; (($? < 2)) &&
     ! grep -oE "\"time\":\"[A-Z]*\"" json | grep -vE "SAME|FASTER|SLOWER|AMBIGUOUS"'
 
-# changed CHANGE from.h5 to.h5
-changed() { cp "$2" "$3" && "$python" "$ROOT/tests/spoil_results.py" "$3" "$1"; }
-changed steady a.h5 steady.h5 && changed slower a.h5 slower.h5 && changed faster a.h5 faster.h5 &&
-    changed memory steady.h5 memory.h5 && changed failed steady.h5 failed.h5 || exit 1
+"$python" "$ROOT/tests/spoil_results.py" a.h5 steady slower faster &&
+    "$python" "$ROOT/tests/spoil_results.py" steady.h5 memory failed || exit 1
 check "steady times are the same" dpsweep compare steady.h5 steady.h5
 check "... which is said" said "^time     4 SAME$"
 check_fails 1 "times scaled by 1.05 are a regression" dpsweep compare steady.h5 slower.h5

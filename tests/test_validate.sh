@@ -14,11 +14,11 @@ check "... and are sound" dpsweep validate merged.h5
 
 # planted FAULT "what is said"
 planted() {
-    cp good.h5 bad.h5
-    "$python" "$ROOT/tests/spoil_results.py" bad.h5 "$1" || exit 1
-    check_fails 1 "a planted fault is found: $1" dpsweep validate bad.h5
+    check_fails 1 "a planted fault is found: $1" dpsweep validate "$1.h5"
     check "... and named: $2" said "$2"
 }
+"$python" "$ROOT/tests/spoil_results.py" good.h5 attribute column units status verdict error noise median tokens slices \
+    key run_id identity range word kinds timeline times phases protection count table bit || exit 1
 planted attribute  "the attribute git_commit is missing"
 planted column     "the column /runs/grad_rel_err is missing"
 planted units      "the units of /steps/step_time are not 's'"
@@ -41,7 +41,7 @@ planted phases     "run 0 .*: the phases of step 1 take longer than the step"
 planted protection "run 1 .*: unprotected_params does not fit"
 planted count      "run_count"
 planted table      "row 1 of /tables/runs has another seq_len than /runs"
-planted bit        "cannot read bad.h5: .*checksum"
+planted bit        "cannot read bit.h5: .*checksum"
 
 head -c 20000 good.h5 > bad.h5
 check_fails 1 "a file that was cut is not sound" dpsweep validate bad.h5
