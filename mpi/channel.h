@@ -12,13 +12,14 @@ enum { CHANNEL_SOCKET_FD = 5, CHANNEL_MEMORY_FD };     /* of the child, after th
 enum { BUCKETS = 2, BUCKET_BYTES = 4 << 20 };
 
 enum collective {
-    SUM_FLOATS,          /* all get the sum */
+    SUM_FLOATS,          /* n elements: all get the sum */
     SUM_DOUBLES,
     MAX_DOUBLES,         /* all get the greatest */
-    SUM_FLOATS_AT_ROOT,  /* root gets the sum */
-    SHARE_BYTES,         /* all get what root has */
+    SCATTER_SUM_FLOATS,  /* n for each member: member r gets the sum of the r-th n, where its bucket begins */
+    GATHER_FLOATS,       /* n of each member, the r-th n of member r's bucket: all get all */
+    SHARE_BYTES,         /* all get what member 0 has */
 };
-struct request { int32_t collective, bucket, root, n; };   /* n floats, doubles or bytes */
+struct request { int32_t collective, bucket, n; };
 
 struct channel {         /* the shared block */
     int rank, size;      /* of the group */

@@ -5,67 +5,101 @@
 #include "group_door.h"
 #include "../src/device/device.h"
 
-enum { PIECE = BUCKET_BYTES / sizeof(float) };
-
 const char *door_absent(void) { return NULL; }
 void door_open(void) {}
 void door_close(void) {}
 
-/* What a member does with its own buckets: puts its numbers in, takes the result out. */
-struct way { enum collective collective; int root; bool puts, takes; };
+/* A vector on its way: `pieces` pieces of `length` elements (the last may be shorter), of each of `parts` parts that
+ * lie `stride` elements apart. */
+struct way {
+    enum collective collective;
+    float *x;
+    long n, stride;             /* elements of a part; between the begins of parts */
+    int parts;
+};
 
-static long piece_length(long n, long i)
+static long room(const struct way *w)      /* elements of a piece, at most */
 {
-    return n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
+    return BUCKET_BYTES / (long)sizeof(float) / w->parts;
 }
 
-static void put(float *x, long n, long i, struct way way)
+static long length_of(const struct way *w, long piece)
 {
-    const int bucket = (int)(i % BUCKETS), length = (int)piece_length(n, i);
-    if (way.puts)
-        device_copy_out(channel_bucket(bucket), x + i * PIECE, (size_t)length * sizeof *x);
-    channel_ask(&(struct request){.collective = (int)way.collective, .bucket = bucket, .root = way.root,
-        .n = way.collective == SHARE_BYTES ? length * (int)sizeof *x : length});
+    const long left = w->n - piece * room(w);
+    return left < room(w) ? left : room(w);
 }
 
-static void take(float *x, long n, long i, struct way way)
+/* Part p of a piece: between x and the p-th place of its bucket. */
+static void put(const struct way *w, long piece, int p)
+{
+    const long n = length_of(w, piece);
+    float *bucket = channel_bucket((int)(piece % BUCKETS));
+    device_copy_out(bucket + p * n, w->x + p * w->stride + piece * room(w), (size_t)n * sizeof *bucket);
+}
+
+static void take(const struct way *w, long piece, int p, int place)
+{
+    const long n = length_of(w, piece);
+    const float *bucket = channel_bucket((int)(piece % BUCKETS));
+    device_copy_in(w->x + p * w->stride + piece * room(w), bucket + place * n, (size_t)n * sizeof *bucket);
+}
+
+static void put_all(const struct way *w, long piece)
+{
+    for (int p = 0; p < w->parts; p++)
+        if (w->collective != GATHER_FLOATS || p == group()->rank)
+            put(w, piece, p);
+    channel_ask(&(struct request){.collective = (int)w->collective, .bucket = (int)(piece % BUCKETS),
+        .n = (int)length_of(w, piece)});
+}
+
+static void take_all(const struct way *w, long piece)
 {
     channel_await();
-    if (way.takes)
-        device_copy_in(x + i * PIECE, channel_bucket((int)(i % BUCKETS)), (size_t)piece_length(n, i) * sizeof *x);
+    for (int p = 0; p < w->parts; p++)
+        if (w->collective != SCATTER_SUM_FLOATS)
+            take(w, piece, p, p);
+        else if (p == group()->rank)
+            take(w, piece, p, 0);
 }
 
-static void through_buckets(float *x, long n, struct way way)
+static void through_buckets(const struct way *w)
 {
-    const long pieces = (n + PIECE - 1) / PIECE;
+    const long pieces = (w->n + room(w) - 1) / room(w);
     for (long i = 0; i < pieces + BUCKETS; i++) {
         if (i >= BUCKETS)
-            take(x, n, i - BUCKETS, way);
+            take_all(w, i - BUCKETS);
         if (i < pieces)
-            put(x, n, i, way);
+            put_all(w, i);
     }
 }
 
 void door_sum(float *x, long n)
 {
-    through_buckets(x, n, (struct way){.collective = SUM_FLOATS, .puts = true, .takes = true});
+    through_buckets(&(struct way){SUM_FLOATS, x, n, 0, 1});
+}
+
+/* The parts but for what the last one has more than the others. */
+static struct way parts_of(enum collective collective, float *x, long n)
+{
+    const struct part first = group_part(n, 0, group()->size);
+    return (struct way){collective, x, first.end, first.end, group()->size};
 }
 
 void door_reduce_scatter(float *x, long n)
 {
-    for (int r = 0; r < group()->size; r++) {
-        const struct part part = group_part(n, r, group()->size);
-        through_buckets(x + part.begin, part.end - part.begin,
-            (struct way){SUM_FLOATS_AT_ROOT, r, .puts = true, .takes = r == group()->rank});
-    }
+    const struct way parts = parts_of(SCATTER_SUM_FLOATS, x, n);
+    const long rest = parts.n * parts.parts;
+    through_buckets(&parts);
+    door_sum(x + rest, n - rest);
 }
 
 void door_all_gather(float *x, long n)
 {
-    for (int r = 0; r < group()->size; r++) {
-        const struct part part = group_part(n, r, group()->size);
-        const bool own = r == group()->rank;
-        through_buckets(x + part.begin, part.end - part.begin,
-            (struct way){SHARE_BYTES, r, .puts = own, .takes = !own});
-    }
+    const struct way parts = parts_of(GATHER_FLOATS, x, n);
+    const long rest = parts.n * parts.parts;
+    through_buckets(&parts);
+    if (group()->rank < group()->size - 1)      /* the last member has the rest */
+        KERNEL(fill, x + rest, 0.0f, n - rest);
+    door_sum(x + rest, n - rest);
 }

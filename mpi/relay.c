@@ -139,7 +139,7 @@ static void begin(struct relay *r, enum stage stage)
 static void agree(struct relay *r)
 {
     const struct request *q = &r->request;
-    const int64_t code = ((int64_t)q->n << 24) | ((int64_t)q->root << 8) | (q->collective << 4) | q->bucket;
+    const int64_t code = ((int64_t)q->n << 8) | (q->collective << 4) | q->bucket;
     r->agreement[LEFT] = r->left;
     r->agreement[MOST] = r->left ? INT64_MIN : code;
     r->agreement[LEAST] = r->left ? INT64_MIN : -code;
@@ -162,14 +162,14 @@ static void combine(struct relay *r)
     case MAX_DOUBLES:
         CHECK_MPI(MPI_Iallreduce(MPI_IN_PLACE, x, q->n, MPI_DOUBLE, MPI_MAX, r->comm, &r->pending));
         break;
-    case SUM_FLOATS_AT_ROOT: {
-        const bool root = q->root == r->channel->rank;
-        CHECK_MPI(MPI_Ireduce(root ? MPI_IN_PLACE : x, root ? x : NULL, q->n, MPI_FLOAT, MPI_SUM, q->root, r->comm,
-            &r->pending));
+    case SCATTER_SUM_FLOATS:
+        CHECK_MPI(MPI_Ireduce_scatter_block(MPI_IN_PLACE, x, q->n, MPI_FLOAT, MPI_SUM, r->comm, &r->pending));
         break;
-    }
+    case GATHER_FLOATS:
+        CHECK_MPI(MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, x, q->n, MPI_FLOAT, r->comm, &r->pending));
+        break;
     case SHARE_BYTES:
-        CHECK_MPI(MPI_Ibcast(x, q->n, MPI_BYTE, q->root, r->comm, &r->pending));
+        CHECK_MPI(MPI_Ibcast(x, q->n, MPI_BYTE, 0, r->comm, &r->pending));
         break;
     }
 }
@@ -181,8 +181,7 @@ static bool take_request(struct relay *r)
     if (got == 0)
         close_file(&r->socket);
     const struct request *q = &r->request;
-    return got == sizeof *q && q->bucket >= 0 && q->bucket < BUCKETS && q->n >= 0 && q->n <= BUCKET_BYTES &&
-           q->root >= 0 && q->root < r->channel->size;
+    return got == sizeof *q && q->bucket >= 0 && q->bucket < BUCKETS && q->n >= 0 && q->n <= BUCKET_BYTES;
 }
 
 static void answer(struct relay *r)

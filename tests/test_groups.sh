@@ -109,6 +109,22 @@ done
 check_fails 2 "a group larger than the job is refused" mpirun_n 2 "$BUILD/dpsweep" run --ranks-per-run 3
 check "... with the remedy" said 'ranks-per-run 3: there are fewer ranks; start more with mpirun -n 3'
 
+# What one member gets of the sum is not what the others get: a little, or so much that its own verification sees it.
+spoil=$TMPDIR/spoil_member.so
+spoiled() { # BY
+    SPOIL_MEMBER=1 SPOIL_BY=$1 mpirun_n 2 -x LD_PRELOAD="$spoil" "$BUILD/dpsweep" run --trainer ghost --ranks-per-run 2
+}
+if grep -q __asan_init "$BUILD/dpsweep"; then
+    skip "a member that gets another sum is found" "a sanitizer must be loaded first"
+else
+    check "the library to preload builds" \
+        "${CC:-gcc}" -O2 -Wall -Werror -shared -fPIC -o "$spoil" tests/preload/spoil_member.c
+    check_fails 1 "a member that gets another sum by rounding is found" spoiled 1e-6
+    check "... by its weights" said 'invalid: the ranks of the group ended with different weights'
+    check_fails 1 "a member that gets a wrong sum is found" spoiled 1e3
+    check "... by its own verification" said 'invalid: rank 1 on .*: the clipped gradient of .* differs'
+fi
+
 # ---- members that fail.  An endless point, which is begun first, and two that are measured after it.
 file=$TMPDIR/fail.h5
 endless=1000000
