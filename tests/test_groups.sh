@@ -6,7 +6,6 @@
 PYTHON=${PYTHON:-/usr/bin/python3}
 export OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_btl_vader_backing_directory=$TMPDIR # what killed ranks leave behind goes with this folder
-seed=$$                                             # tells the processes of this suite from those of others
 
 # holds FILE.h5 EXPRESSION: of the list `runs`, each with its columns as attributes and its `steps`
 holds() {
@@ -35,7 +34,7 @@ END
 # Five steps on 5 samples: shares of 5, 3+2, 2+2+1, 2+1+1+1.
 file=$TMPDIR/sum.h5
 trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch
-five=(--batch-size 5 --active-steps 2 --seed "$seed")
+five=(--batch-size 5 --active-steps 2 "$mark")
 check "all trainers run on 1, 2, 3 and 4 ranks" mpirun_n 4 "$BUILD/dpsweep" sweep "${five[@]}" \
     --trainer "$trainers" --ranks-per-run 1,2,3,4 -o "$file"
 check "... with clipped sums like those of samples one by one" all_are "$file" verdict VALID
@@ -83,18 +82,24 @@ file=$TMPDIR/odd.h5
 export DPSWEEP_STRICT=1
 check "groups run where ranks have nothing to do" mpirun_n 4 "$BUILD/dpsweep" sweep --trainer ghost,dpsgd \
     --batch-size 1,2 --ranks-per-run 3,4 --noise-placement sum,sharded --clipping flat,per_layer --active-steps 1 \
-    --seq-len 16 --seed "$seed" -o "$file"
+    --seq-len 16 "$mark" -o "$file"
 check "... right" all_are "$file" verdict VALID
 check "... in as much memory as was predicted" column_is "$file" predicted_peak "$(column "$file" peak_ledger)"
 file=$TMPDIR/poisson.h5
-check "groups run on Poisson batches, split, with dropout" mpirun_n 3 "$BUILD/dpsweep" sweep --trainer fastclip \
+check "groups run on Poisson batches, split, with dropout and a threshold that moves" \
+    mpirun_n 3 "$BUILD/dpsweep" sweep --trainer fastclip --clipping per_layer --clip-quantile 0.5 \
     --model gpt2 --layers 1 --dim 32 --heads 2 --vocab 100 --max-seq 16 --seq-len 16 --batch-size 7 \
-    --physical-batch-size 2 --sampling poisson --dropout 0.1 --ranks-per-run 1,2,3 --active-steps 6 --seed "$seed" \
+    --physical-batch-size 2 --sampling poisson --dropout 0.1 --ranks-per-run 1,2,3 --active-steps 6 "$mark" \
     -o "$file"
 check "... right" all_are "$file" verdict VALID
 check "... in as much memory as was predicted" column_is "$file" predicted_peak "$(column "$file" peak_ledger)"
 check "... with the same batches and masks on any number of ranks" \
     holds "$file" 'all(np.allclose(r.losses, runs[0].losses, rtol=16 * 2**-24) for r in runs)'
+file=$TMPDIR/secure.h5
+check "groups run with secret keys" mpirun_n 2 "$BUILD/dpsweep" sweep --trainer ghost --ranks-per-run 2 \
+    --noise-generator chacha20 --noise-placement sum,shares,sharded --sampling poisson --data random:100 "$mark" \
+    --active-steps 1 -o "$file"
+check "... right" all_are "$file" verdict VALID
 unset DPSWEEP_STRICT
 
 # ---- what must not pass
@@ -136,7 +141,7 @@ eventually() { # command...: tries it again for half a minute
     done
     return 1
 }
-children() { pgrep -f "dpsweep worker .*--active-steps=$1 .*--seed=$seed "; }
+children() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$1 "; }
 two_children() { (($(children "$endless" | wc -l) == 2)); }
 no_child() { ! children ".*"; }
 # member RANK: the child of that rank
@@ -151,7 +156,7 @@ is_in_step() { grep -q . "/proc/$1/stat" && (($(sed 's/.*) //' "/proc/$1/stat" |
 members_work() { two_children && is_in_step "$(member 0)" && is_in_step "$(member 1)"; }
 begin() {
     rm -f "$TMPDIR"/fail.*
-    mpirun -n 2 "$BUILD/dpsweep" sweep --trainer ghost --active-steps "$endless,3,4" --ranks-per-run 2 --seed "$seed" \
+    mpirun -n 2 "$BUILD/dpsweep" sweep --trainer ghost --active-steps "$endless,3,4" --ranks-per-run 2 "$mark" \
         -o "$file" "$@" > "$TMPDIR/job" 2>&1 &
     job=$!
     eventually members_work
@@ -185,7 +190,7 @@ check "... and asks to be started again" ends_with 75
 check "... with no child left" no_child_is_left
 
 # A memory cgroup around one rank, its child included, with too little for the child.
-cgroup=/sys/fs/cgroup/memory/dpsweep-test-$seed
+cgroup=/sys/fs/cgroup/memory/dpsweep-test-$$
 if mkdir "$cgroup" 2> "$TMPDIR/no" && echo $((64 << 20)) 2>> "$TMPDIR/no" > "$cgroup/memory.limit_in_bytes"; then
     limited() { (echo "$BASHPID" > "$cgroup/cgroup.procs" && exec "$@"); }
     export -f limited
