@@ -31,8 +31,8 @@ static const char *nccl_words(ncclResult_t result)
 {
     static char text[768];
     const char *last = ncclGetLastError(nccl.comm);
-    snprintf(text, sizeof text, "%s%s%s on member %d of %d, GPU work of a group%s", ncclGetErrorString(result),
-        last && *last ? ": " : "", last && *last ? last : "", group()->rank, group()->size,
+    snprintf(text, sizeof text, "member %d of %d: %s%s%s%s", group()->rank, group()->size, ncclGetErrorString(result),
+        last && *last ? ": " : "", last && *last ? last : "",
         result == ncclInvalidUsage ? "; every member needs a GPU of its own" : "; NCCL_DEBUG=WARN says more");
     return text;
 }
@@ -48,9 +48,10 @@ static ncclResult_t state(void)
     return state;
 }
 
+/* Of the call only its name: a record holds one line. */
 static _Noreturn void give_up(const char *call, int line, const char *words)
 {
-    log_error("%s:%d: %s: %s", __FILE__, line, call, words);
+    log_error("%s:%d: %.*s: %s", __FILE__, line, (int)strcspn(call, "("), call, words);
     ncclCommAbort(nccl.comm);
     _exit(EXIT_ENVIRONMENT); /* what runs at an ordinary end could wait for the GPU */
 }
