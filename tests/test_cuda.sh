@@ -134,9 +134,30 @@ all_members_fail() {
     done
     return $good
 }
-nccl_functions=$(nm -D "$cuda" | sed -nE 's/.* U (nccl[A-Z][A-Za-z0-9_]*)$/\1/p' | grep -vE 'Abort|ErrorString|LastError' |
-    xargs)
-check "a fault of one member, in any of $(wc -w <<< "$nccl_functions") functions or on the way, names it" all_members_fail
+nccl_functions=$(nm -D "$cuda" | sed -nE 's/.* U (nccl[A-Z][A-Za-z0-9_]*)$/\1/p' |
+    grep -vE 'Abort|ErrorString|LastError' | xargs)
+check "a fault of one member, in any of $(wc -w <<< "$nccl_functions") functions or on the way, names it" \
+    all_members_fail
+
+# ---- launches as nvcc of CUDA 12 makes them
+legacy() {
+    cat > "$TMPDIR/legacy.c" << 'CODE'
+#include "kernels/kernels.h"
+#include <cuda_runtime_api.h>
+int main(void)
+{
+    cudaStream_t stream;
+    float *x, y[5];
+    return cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) || cudaMalloc((void **)&x, sizeof y) ||
+           k_fill(stream, x, 2.5f, 5) || cudaMemcpyAsync(y, x, sizeof y, cudaMemcpyDeviceToHost, stream) ||
+           cudaStreamSynchronize(stream) || y[4] != 2.5f;
+}
+CODE
+    "$nvcc" -cudart shared -arch=sm_90 -fmad=false -D__NV_LEGACY_LAUNCH -Xcompiler -D__NV_LEGACY_LAUNCH -I. \
+        -o "$TMPDIR/legacy" "$TMPDIR/legacy.c" kernels/elementwise.cu && nm -D "$TMPDIR/legacy" | grep -q ' U cudaLaunchKernel' &&
+        LD_LIBRARY_PATH=$standins "$TMPDIR/legacy"
+}
+check "the stand-ins run kernels that nvcc of CUDA 12 launches" legacy
 
 # ---- memory
 check "a GPU that is too small is a result" \

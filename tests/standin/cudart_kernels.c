@@ -83,13 +83,18 @@ static const struct emu_kernel *emulated(const char *name)
     return function ? emulator.kernel_of(function) : NULL;
 }
 
-cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *stub)
+static const struct emu_kernel *kernel_of_stub(const void *stub)
 {
-    ENTRY(cudaErrorInvalidDeviceFunction);
     int i = 0;
     while (i < n_registered && registered[i].stub != stub)
         i++;
-    *kernel = i < n_registered ? (cudaKernel_t)(const void *)emulated(registered[i].name) : NULL;
+    return i < n_registered ? emulated(registered[i].name) : NULL;
+}
+
+cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *stub)
+{
+    ENTRY(cudaErrorInvalidDeviceFunction);
+    *kernel = (cudaKernel_t)(const void *)kernel_of_stub(stub);
     return *kernel ? cudaSuccess : standin_note_error(cudaErrorInvalidDeviceFunction);
 }
 
@@ -129,18 +134,32 @@ static void run_kernel(void *context)
 
 static bool is_flat(dim3 d) { return d.y == 1 && d.z == 1; }
 
-cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **arguments, size_t shared_bytes,
-                               cudaStream_t stream)
+static cudaError_t launch(const struct emu_kernel *kernel, dim3 grid, dim3 block, void **arguments, size_t shared_bytes,
+                          cudaStream_t stream)
 {
-    ENTRY(cudaErrorInvalidConfiguration);
     if (!kernel)
         return standin_note_error(cudaErrorInvalidDeviceFunction);
     if (!is_flat(grid) || !is_flat(block) || shared_bytes)
         standin_violation("a launch in more than one dimension, or with dynamic shared memory");
     if (grid.x < 1 || grid.x > 0x7fffffffu || block.x < 1 || block.x > 1024)
         return standin_note_error(cudaErrorInvalidConfiguration);
-    struct launch l = {.kernel = (const void *)kernel, .grid = (long)grid.x, .block = (int)block.x};
+    struct launch l = {.kernel = kernel, .grid = (long)grid.x, .block = (int)block.x};
     keep_arguments(&l, arguments);
     standin_enqueue(stream, run_kernel, &l, sizeof l);
     return cudaSuccess;
+}
+
+cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **arguments, size_t shared_bytes,
+                               cudaStream_t stream)
+{
+    ENTRY(cudaErrorInvalidConfiguration);
+    return launch((const void *)kernel, grid, block, arguments, shared_bytes, stream);
+}
+
+/* What nvcc of CUDA 12 calls, and that of 13 with -D__NV_LEGACY_LAUNCH: the kernel is named by its stub. */
+cudaError_t cudaLaunchKernel(const void *stub, dim3 grid, dim3 block, void **arguments, size_t shared_bytes,
+                             cudaStream_t stream)
+{
+    ENTRY(cudaErrorInvalidConfiguration);
+    return launch(kernel_of_stub(stub), grid, block, arguments, shared_bytes, stream);
 }
