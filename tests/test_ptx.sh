@@ -2,7 +2,8 @@
 # What nvcc makes of the kernels, compiled by the command of the CUDA build: arithmetic that rounds as IEEE says,
 # registers, memory.  No GPU is needed.
 #
-# Environment: ARCHS="80 90 100" checks these; 90 if not set.
+# Environment: ARCHS="80 90 100" checks these; 90 if not set.  CUOBJDUMP: reads machine code; if there is none, Python's
+# package of it is installed for this run, and if that cannot be had, machine code is not looked at.
 . "$(dirname "$0")/lib.sh"
 
 nvcc=${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
@@ -72,9 +73,26 @@ no_atomics() { instructions "$1" | grep -E '^(atom|red)\b' | nothing; }
 no_local_memory() { grep -E '\.local\b' "$1"/*.ptx | nothing; }
 no_calls() { instructions "$1" | grep -E '^call' | nothing; }
 
+# ---- machine code, which the assembler makes of PTX
+find_cuobjdump() {
+    local packages=(nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm)
+    cuobjdump=${CUOBJDUMP:-$(command -v cuobjdump || echo "${nvcc%/*}/cuobjdump")}
+    [[ ! -x $cuobjdump ]] || return 0
+    python3 -m venv "$TMPDIR/venv" && timeout 60 "$TMPDIR/venv/bin/pip" install -q "${packages[@]}" || return
+    cuobjdump=$(find "$TMPDIR/venv" -name cuobjdump -type f | head -n 1)
+    [[ -x $cuobjdump ]] && PATH+=:${cuobjdump%/*}
+}
+machine_code() {
+    local object
+    for object in "$1"/*.o; do "$cuobjdump" -sass "$object" || return; done > "$1/sass" 2>&1
+}
+no_local_loads_or_stores() { ! grep -E '\b(LDL|STL)\b' "$1/sass"; }
+every_kernel_is_in_it() { (($(grep -c 'Function : ' "$1/sass") == $(cat kernels/*.cu | grep -c '^__global__'))); }
+
 gates=(no_stack_and_no_spills few_registers shared_memory_fits floats_round_as_ieee no_double_precision no_atomics
     no_local_memory no_calls)
 
+find_cuobjdump > /dev/null 2>&1 || cuobjdump=
 for arch in ${ARCHS:-90}; do
     command=$(command_for "$arch")
     check "sm_$arch: the kernels build" compile "$TMPDIR/$arch/out" "$command" kernels/*.cu
@@ -83,6 +101,14 @@ for arch in ${ARCHS:-90}; do
     for gate in "${gates[@]}"; do
         check "sm_$arch: ${gate//_/ }" "$gate" "$TMPDIR/$arch/out"
     done
+    if [[ -n $cuobjdump ]]; then
+        check "sm_$arch: machine code is read" machine_code "$TMPDIR/$arch/out"
+        check "sm_$arch: ... of every kernel" every_kernel_is_in_it "$TMPDIR/$arch/out"
+        check "sm_$arch: ... which loads and stores nothing local" no_local_loads_or_stores "$TMPDIR/$arch/out"
+        echo "# loads of 128 bits: $(grep -cE '\bLDG\.E\.128' "$TMPDIR/$arch/out/sass")"
+    else
+        skip "sm_$arch: machine code loads and stores nothing local" "there is no cuobjdump, nor a package of it"
+    fi
     echo "# kernel registers stack_bytes spilled_bytes shared_bytes"
     resources "$TMPDIR/$arch/out" | sed 's/^/# /'
 done
@@ -122,5 +148,9 @@ check "bad kernels build" compile "$TMPDIR/bad" "$command" "$TMPDIR/bad.cu"
 for gate in "${gates[@]}"; do
     check_fails 1 "a bad kernel is refused: ${gate//_/ }" "$gate" "$TMPDIR/bad"
 done
+if [[ -n $cuobjdump ]]; then
+    check "its machine code is read" machine_code "$TMPDIR/bad"
+    check_fails 1 "... and refused: no local loads or stores" no_local_loads_or_stores "$TMPDIR/bad"
+fi
 
 plan_done
