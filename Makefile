@@ -162,9 +162,12 @@ test-long: setup                             ## tests/long/*.sh: comparisons tha
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) TESTS=tests/long PATTERN='*' TIME_LIMIT=14400 tests/run.sh $(T)
 
-mutate: setup                                ## seed bugs into the kernels: their suites must notice each (minutes)
+mutate: setup                                ## seed bugs into GPU code: the suites must notice each (many minutes)
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
 	$(Q)BUILD=$(BUILD) tests/emu/mutate
+	$(Q)$(MAKE) --no-print-directory DEVICE=cuda BUILD=build/cuda build/cuda/dpsweep
+	$(Q)$(MAKE) --no-print-directory -C tests/standin OUT=$(abspath $(BUILD))/standin
+	$(Q)BUILD=$(BUILD) tests/standin/mutate
 
 gpu-programs: $(BUILD)/dpsweep $(GPU_PROGRAMS) $(BENCHES)
 	@:
