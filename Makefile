@@ -51,8 +51,8 @@ cpu_LIBS    := $(DNNL_LIBS)
 NCCL_HOME   ?=
 cuda_CFLAGS := $(if $(NCCL_HOME),-isystem $(NCCL_HOME)/include) -isystem $(CUDA_HOME)/include
 cuda_LIBS   := -L$(CUDA_HOME)/lib64 -Wl,--enable-new-dtags,-rpath,$(CUDA_HOME)/lib64 \
-               $(if $(NCCL_HOME),-L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(NCCL_HOME)/lib) -lnccl -lcublas -lcudart \
-               -lstdc++
+               $(if $(NCCL_HOME),-L$(NCCL_HOME)/lib -Wl$(comma)-rpath$(comma)$(NCCL_HOME)/lib) \
+               -lnccl -lcublas -lcudart -lstdc++
 
 LIB_CFLAGS := $(HDF5_CFLAGS) $($(DEVICE)_CFLAGS) $(MPI_CFLAGS) $(call pkg,--cflags,$(PACKAGES))
 LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) \

@@ -1,6 +1,6 @@
 #!/bin/bash
-# tests/gpu/check_gpu, which is for machines with a GPU, on the stand-ins of one and in small: it must be right the first
-# time that it meets a GPU.
+# tests/gpu/check_gpu, which is for machines with a GPU, on the stand-ins of one and in small: it must be right the
+# first time that it meets a GPU.
 . "$(dirname "$0")/lib.sh"
 
 nvcc=${CUDA_HOME:+$CUDA_HOME/bin/}nvcc
@@ -24,7 +24,8 @@ check "... in one line" said_one_line
 check "... that says so" said '^check-gpu: no GPU to check: .*there is no GPU here'
 
 # ---- the steps
-check "the steps go well" in_small STEPS='^(machine|kernels give|kernels near|every.*bf16|out of|more ranks|1b|the lar|all res)'
+check "the steps go well" \
+    in_small STEPS='^(machine|kernels give|kernels near|every.*bf16|out of|more ranks|1b|the lar|all res)'
 for said in 'ok .*machine' 'device +stand-in GPU' '[0-9]+ results have the emulator.s bits' 'to_bf16 .* of a copy' \
     'ghost +flat .*VALID' 'oom_device' '2 GPUs?.*share|would share a GPU' 'ghost: batch 4 of at most 4' \
     '^9 ok, 0 FAIL, 0 skip'; do

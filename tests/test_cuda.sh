@@ -154,7 +154,8 @@ int main(void)
 }
 CODE
     "$nvcc" -cudart shared -arch=sm_90 -fmad=false -D__NV_LEGACY_LAUNCH -Xcompiler -D__NV_LEGACY_LAUNCH -I. \
-        -o "$TMPDIR/legacy" "$TMPDIR/legacy.c" kernels/elementwise.cu && nm -D "$TMPDIR/legacy" | grep -q ' U cudaLaunchKernel' &&
+        -o "$TMPDIR/legacy" "$TMPDIR/legacy.c" kernels/elementwise.cu &&
+        nm -D "$TMPDIR/legacy" | grep -q ' U cudaLaunchKernel' &&
         LD_LIBRARY_PATH=$standins "$TMPDIR/legacy"
 }
 check "the stand-ins run kernels that nvcc of CUDA 12 launches" legacy

@@ -49,7 +49,8 @@ guarantee_says() {
 check "a shuffle has no epsilon" guarantee_says "no guarantee for this sampling"
 check "no noise has none" guarantee_says "none: no noise" "${poisson[@]}" --noise-multiplier 0
 check "a control has none" guarantee_says "a deliberately wrong trainer" "${poisson[@]}" --trainer broken-noclip
-check "batches that are cut often have none" guarantee_says "no number: batches larger" "${poisson[@]}" --max-batch-size 4
+check "batches that are cut often have none" \
+    guarantee_says "no number: batches larger" "${poisson[@]}" --max-batch-size 4
 check "an epsilon out of reach is not guessed" guarantee_says "no number: " "${poisson[@]}" --noise-multiplier 0.01
 
 check_fails 2 "a target without Poisson sampling is refused" dpsweep run --target-epsilon 1

@@ -169,7 +169,7 @@ static void a_point_that_needs_more_ranks_is_passed_over_while_as_many_are_busy(
     struct config config[3];
     struct point point[3];
     points_of_ranks((const int[]){3, 3, 1}, 3, config, point);
-    const struct schedule s = {point, 3, 0};
+    struct schedule s = {point, 3, 0};
     assert_ptr_equal(schedule_fitting(&s, 4, 0), &point[0]);
     point[0].state = POINT_RUNNING;
     assert_ptr_equal(schedule_fitting(&s, 1, 3), &point[2]);

@@ -17,8 +17,8 @@ planted() {
     check_fails 1 "a planted fault is found: $1" dpsweep validate "$1.h5"
     check "... and named: $2" said "$2"
 }
-"$python" "$ROOT/tests/spoil_results.py" good.h5 attribute column units status verdict error noise median tokens slices \
-    key run_id identity range word kinds timeline times phases protection count table bit || exit 1
+"$python" "$ROOT/tests/spoil_results.py" good.h5 attribute column units status verdict error noise median tokens \
+    slices key run_id identity range word kinds timeline times phases protection count table bit || exit 1
 planted attribute  "the attribute git_commit is missing"
 planted column     "the column /runs/grad_rel_err is missing"
 planted units      "the units of /steps/step_time are not 's'"
