@@ -60,34 +60,35 @@ check "comma lists are phases" json_is 'len(a["phases"]) == 2 and a["phases"][1]
 
 # ---- calibration -----------------------------------------------------------------------------------------------------
 
-check "a noise multiplier is found" json_is 'a["found"] == "noise_multiplier" and abs(a["noise_multiplier"] - 1) < 1e-3 \
-    and 1.8265 < a["prv_upper"] <= 1.8283' --target-epsilon 1.8283 --sample-rate 0.01 --steps 1000 --delta 1e-5
+check "a noise multiplier is found" json_is 'a["found"] == "noise_multiplier" and 1.8265 < a["prv_upper"] <= 1.8283 \
+    and abs(a["noise_multiplier"] - 1) < 1e-3' --target-epsilon 1.8283 --sample-rate 0.01 --steps 1000 --delta 1e-5
 check "steps are found" json_is 'a["found"] == "steps" and abs(a["steps"] - 1000) <= 1 and a["prv_upper"] <= 1.8283' \
     --target-epsilon 1.8283 --sample-rate 0.01 --noise-multiplier 1 --delta 1e-5
-check "delta is found" json_is 'a["found"] == "delta" and abs(a["delta"] / 1e-5 - 1) < 2e-3 and a["prv_upper"] <= 1.8283' \
+check "delta is found" json_is \
+    'a["found"] == "delta" and abs(a["delta"] / 1e-5 - 1) < 2e-3 and a["prv_upper"] <= 1.8283' \
     --target-epsilon 1.8283 --sample-rate 0.01 --noise-multiplier 1 --steps 1000
 check "what was found is said" accountant --target-epsilon 1.8283 --sample-rate 0.01 --steps 1000 --delta 1e-5
 check "... in words" said '^found: noise_multiplier (1\.000|0\.999)'
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
 
-refused "an unsampled question"  'sample-rate Q, the expected batch divided by' --noise-multiplier 1 --steps 9 --delta 1e-5
-refused "a question without delta" '--delta is missing; or leave out one of' --noise-multiplier 1 --steps 9 --sample-rate 1
+q=(--sample-rate 0.01) n=(--steps 10) d=(--delta 1e-5) s=(--noise-multiplier 1)
+refused "an unsampled question"         'sample-rate Q, the expected batch divided by' "${s[@]}" "${n[@]}" "${d[@]}"
+refused "a question without delta"      '--delta is missing; or leave out one of'      "${s[@]}" "${n[@]}" "${q[@]}"
 refused "a target with nothing to find" 'leave out that one' "${run[@]}" --target-epsilon 1
-refused "a target with two to find"     'leave out that one' --sample-rate 1 --delta 1e-5 --target-epsilon 1
-refused "little noise"           '0.3 to 1000'       --noise-multiplier 0.2 --sample-rate 0.01 --steps 10 --delta 1e-5
-refused "a large rate"           '1e-06 to 1'        --noise-multiplier 1 --sample-rate 1.5 --steps 10 --delta 1e-5
-refused "half a step"            '1 to 1000000'      --noise-multiplier 1 --sample-rate 0.01 --steps 0.5 --delta 1e-5
-refused "a million and one"      '1 to 1000000'      --noise-multiplier 1 --sample-rate 0.01 --steps 1000001 --delta 1e-5
-refused "a tiny delta"           '1e-12 to 0.001'    --noise-multiplier 1 --sample-rate 0.01 --steps 10 --delta 1e-20
-refused "a word"                 "'one' is not a number" --noise-multiplier one --sample-rate 0.01 --steps 10 --delta 1e-5
-refused "an empty item"          "'' is not a number"    --noise-multiplier 1, --sample-rate 0.01 --steps 10 --delta 1e-5
-refused "lists that do not match" '2 values where another option has 3' --noise-multiplier 1,2,3 --sample-rate 0.1,0.2 \
-    --steps 10 --delta 1e-5
-refused "steps of two phases"    'single phase'      --noise-multiplier 1,2 --sample-rate 0.1 --delta 1e-5 \
-    --target-epsilon 1
-refused "a target out of reach"  'noise multiplier above 1000' --target-epsilon 0.001 --sample-rate 1 --steps 1000000 \
-    --delta 1e-12
-refused "a target beyond"        '0.001 to 10000'    --target-epsilon 0 --sample-rate 1 --steps 10 --delta 1e-5
+refused "a target with two to find"     'leave out that one' "${q[@]}" "${d[@]}" --target-epsilon 1
+refused "little noise"            '0.3 to 1000'         --noise-multiplier 0.2 "${q[@]}" "${n[@]}" "${d[@]}"
+refused "a large rate"            '1e-06 to 1'          "${s[@]}" --sample-rate 1.5 "${n[@]}" "${d[@]}"
+refused "half a step"             '1 to 1000000'        "${s[@]}" "${q[@]}" --steps 0.5 "${d[@]}"
+refused "a million and one steps" '1 to 1000000'        "${s[@]}" "${q[@]}" --steps 1000001 "${d[@]}"
+refused "a tiny delta"            '1e-12 to 0.001'      "${s[@]}" "${q[@]}" "${n[@]}" --delta 1e-20
+refused "a word"                  "'one' is not a number" --noise-multiplier one "${q[@]}" "${n[@]}" "${d[@]}"
+refused "an empty item"           "'' is not a number"  --noise-multiplier 1, "${q[@]}" "${n[@]}" "${d[@]}"
+refused "lists that do not match" '2 values where another option has 3' \
+    --noise-multiplier 1,2,3 --sample-rate 0.1,0.2 "${n[@]}" "${d[@]}"
+refused "a search in two phases"  'single phase'        --noise-multiplier 1,2 "${q[@]}" "${d[@]}" --target-epsilon 1
+refused "a target out of reach"   'noise multiplier above 1000' \
+    --target-epsilon 0.001 --sample-rate 1 --steps 1000000 --delta 1e-12
+refused "a target of nothing"     '0.001 to 10000'      --target-epsilon 0 "${q[@]}" "${n[@]}" "${d[@]}"
 
 plan_done

@@ -95,7 +95,8 @@ static bool check_given(const struct options *options, struct question *question
         REFUSE("say how records are sampled: --sample-rate Q, the expected batch divided by the number of records");
     if (missing && !options->target_epsilon)
         REFUSE("--%s is missing; or leave out one of --noise-multiplier, --steps, --delta and give --target-epsilon "
-               "to find that one", !options->noise_multiplier ? "noise-multiplier" : !options->steps ? "steps" : "delta");
+               "to find that one",
+               !options->noise_multiplier ? "noise-multiplier" : !options->steps ? "steps" : "delta");
     if (options->target_epsilon && missing != 1)
         REFUSE("--target-epsilon finds one of --noise-multiplier, --steps, --delta: leave out that one and give the "
                "others");

@@ -100,11 +100,12 @@ static void print_models(FILE *out)
 static void print_accountant_notes(FILE *out)
 {
     fprintf(out, "\nComma lists of equal length are the phases of one history; a single value goes for all of them.\n\n"
-                 "The numbers hold for one record added or removed, when every step draws its batch by Poisson sampling\n"
-                 "(each record by itself with probability Q), clips every record's gradient and adds the noise once.\n"
-                 "Fixed-size and shuffled batches are not amplified by sampling like that.  What holds for shuffled\n"
-                 "epochs of disjoint batches is --sample-rate 1 --steps EPOCHS, for one record replaced by an empty one.\n"
-                 "\nState prv_upper.  rdp is an upper bound too; gdp is no bound.  docs/privacy.md says more.\n");
+                 "The numbers hold for one record added or removed, when every step draws its batch by Poisson\n"
+                 "sampling (each record by itself with probability Q), clips every record's gradient and adds the\n"
+                 "noise once.  Fixed-size and shuffled batches are not amplified by sampling like that.  What holds\n"
+                 "for shuffled epochs of disjoint batches is --sample-rate 1 --steps EPOCHS, and for one record\n"
+                 "replaced by an empty one.\n\n"
+                 "State prv_upper.  rdp is an upper bound too; gdp is no bound.  docs/privacy.md says more.\n");
 }
 
 static const char *what_is_bad(enum command command)

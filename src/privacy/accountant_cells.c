@@ -68,10 +68,10 @@ double tail_cut(const struct privacy_phase *phase, double tail)
     return y;
 }
 
-double loss_span(const struct privacy_phase *phase, double cut)
+double greatest_loss(const struct privacy_phase *phase, enum direction direction, double cut)
 {
     const double x = cut * phase->noise_multiplier;
-    return log_ratio(phase, x) - log_ratio(phase, -x);
+    return direction == REMOVE ? log_ratio(phase, x) : -log_ratio(phase, -x);
 }
 
 /* Grid points offset + k h, k from 0, up to the log ratio at cut s.  ADD has them at -k, and so the other way round. */

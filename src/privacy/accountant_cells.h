@@ -34,6 +34,6 @@ void atoms_free(struct atoms *);
 
 /* The x/s beyond which neither P nor Q has more mass than `tail`, on either side. */
 double tail_cut(const struct privacy_phase *, double tail);
-/* How far apart the losses within it are. */
-double loss_span(const struct privacy_phase *, double cut);
+/* Within it. */
+double greatest_loss(const struct privacy_phase *, enum direction, double cut);
 #endif

@@ -31,7 +31,8 @@
 #define GIVEN_UP 2e-5               /* part of delta that goes to outcomes so rare that they are not put on the grid */
 #define LEAST_TILT 1e-6
 #define GREATEST_TILT 1e6
-#define SLACK 5.0                   /* log of how much worse than the best tilt another may be if it has a shorter window */
+#define MAX_LOG_TILT_OF_CELL 8.0
+#define SLACK 5.0                   /* how many times e worse than the best a tilt may be that has a shorter window */
 enum { N_TILTS = 320, MARGIN = 8, MIN_LOG2_POINTS = 12 };
 
 struct problem {
@@ -42,23 +43,24 @@ struct problem {
     double tilt[N_TILTS], moment[N_TILTS];  /* theta; log E[e^(theta L)] of the history */
     double span;                            /* of the losses of one step */
     double low, high;                       /* epsilon lies between these */
+    double guess;                           /* hardly less than epsilon, and often far below a first `high` */
 };
 
 struct grid { double theta, h, lowest; long points; double tilt_high; struct fft fft; };
 
 /* ---- tilt and window ------------------------------------------------------------------------------------------ */
 
-/* log E[e^(theta L)] of a step */
-static double step_moment(const struct problem *p, int i, double theta)
+/* log E[e^(theta L)] of a step, of |x| < cut s only: to choose a grid by, for which no bound is needed. */
+static double step_moment(const struct problem *p, int i, double theta, double cut)
 {
-    return rdp_log_moment(p->direction == REMOVE ? theta + 1 : -theta, &p->phase[i], p->cut[i]);
+    return rdp_log_moment(p->direction == REMOVE ? theta + 1 : -theta, &p->phase[i], cut);
 }
 
-static double history_moment(const struct problem *p, double theta)
+static double history_moment(const struct problem *p, double theta, const double *cut)
 {
     double sum = 0;
     for (int i = 0; i < p->n; i++)
-        sum += (double)p->phase[i].steps * step_moment(p, i, theta);
+        sum += (double)p->phase[i].steps * step_moment(p, i, theta, cut ? cut[i] : INFINITY);
     return isnan(sum) ? INFINITY : sum;
 }
 
@@ -66,7 +68,7 @@ static void tabulate_moments(struct problem *p)
 {
     for (int k = 0; k < N_TILTS; k++) {
         p->tilt[k] = exp(log(LEAST_TILT) + log(GREATEST_TILT / LEAST_TILT) * k / (N_TILTS - 1));
-        p->moment[k] = history_moment(p, p->tilt[k]);
+        p->moment[k] = history_moment(p, p->tilt[k], p->cut);
     }
 }
 
@@ -75,56 +77,73 @@ static double lowest_epsilon(const struct problem *p)
 {
     double x = -INFINITY;
     for (int k = 0; k < N_TILTS && p->tilt[k] < 10; k += 4)
-        x = fmax(x, -(history_moment(p, -p->tilt[k]) + 3) / p->tilt[k]);
+        x = fmax(x, -(history_moment(p, -p->tilt[k], p->cut) + 3) / p->tilt[k]);
     return fmax(0, x - 7);
 }
 
-/* The epsilon that follows from these moments alone. */
-static double moments_epsilon(const struct problem *p)
+/* The epsilon that follows from the table, and the tilt it is found at. */
+static double table_epsilon(const struct problem *p, double *theta)
 {
     double least = INFINITY;
+    *theta = 1;
     for (int k = 0; k < N_TILTS; k++) {
-        const double theta = p->tilt[k];
-        least = fmin(least, (p->moment[k] - log(p->delta) - log1p(theta)) / theta - log1p(1 / theta));
+        const double epsilon = rdp_conversion(p->moment[k], p->tilt[k] + 1, p->delta);
+        if (epsilon < least)
+            least = epsilon, *theta = p->tilt[k];
     }
-    return fmax(0, least);
+    return least;
+}
+
+/* An upper bound of epsilon.  The moments of ADD are no greater than those of REMOVE, which rdp_epsilon knows; the
+ * whole moment of one tilt gives a better bound.  Of great tilts it takes long. */
+static double highest_epsilon(const struct problem *p, double theta)
+{
+    const double general = rdp_epsilon(p->phase, p->n, p->delta), tilt = fmin(theta, 1e4);
+    if (p->direction == REMOVE)
+        return general;
+    return fmin(general, rdp_conversion(history_moment(p, tilt, NULL), tilt + 1, p->delta));
 }
 
 /* log of delta at epsilon, up to a factor */
-static double log_delta(const struct problem *p, int k) { return p->moment[k] - p->tilt[k] * p->high; }
+static double log_delta(const struct problem *p, int k) { return p->moment[k] - p->tilt[k] * p->guess; }
 
 /* The shortest window above p->low for tilt k: what is wrapped into it from below and from above adds less than
  * CUT_OFF delta.  Sets the exponent of the Chernoff bound of the latter. */
-static double window_length(const struct problem *p, int k, double *tilt_high)
+static double window_length(const struct problem *p, int k, double points, double *tilt_high)
 {
     const double log_cut = log(CUT_OFF * p->delta);
     double least = INFINITY;
+    *tilt_high = 0;
     for (int i = k + 1; i < N_TILTS; i++) {
         const double length = (p->moment[i] - p->tilt[i] * p->low - log_cut) / (p->tilt[i] - p->tilt[k]);
-        if (length < least)
+        if (length < least && (p->tilt[i] - p->tilt[k]) * length <= points) /* in a cell it is nothing extreme */
             least = length, *tilt_high = p->tilt[i] - p->tilt[k];
     }
     return fmax(least, -log_cut / p->tilt[k]);
 }
 
-/* Of the tilts that are not much worse than the best, the one with the shortest window. */
+/* Of the tilts that are not much worse than the best, the one with the shortest window.  From one grid point to the
+ * next e^(theta h) must not be extreme. */
 static void choose_grid(const struct problem *p, int log2_points, struct grid *grid)
 {
-    double best = INFINITY, shortest = INFINITY, tilt_high = 0;
+    double best = INFINITY, length[N_TILTS], tilt_high[N_TILTS];
     *grid = (struct grid){.points = 1L << log2_points};
-    for (int k = 0; k < N_TILTS; k++)
-        best = fmin(best, log_delta(p, k));
     for (int k = 0; k < N_TILTS; k++) {
-        if (log_delta(p, k) > best + SLACK)
-            continue;
-        const double length = window_length(p, k, &tilt_high);
-        if (length < shortest)
-            shortest = length, grid->theta = p->tilt[k], grid->tilt_high = tilt_high;
+        length[k] = fmax(p->guess - p->low, 0.5 * p->span);
+        length[k] = fmax(length[k], window_length(p, k, (double)grid->points, &tilt_high[k]));
+        if (p->tilt[k] * length[k] > MAX_LOG_TILT_OF_CELL * (double)grid->points)
+            length[k] = INFINITY;
+        else
+            best = fmin(best, log_delta(p, k));
     }
-    const double length = fmax(fmax(shortest, p->high - p->low), 0.5 * p->span);
-    grid->h = length / (double)(grid->points - 2 * MARGIN);
+    int chosen = 0;
+    for (int k = 0; k < N_TILTS; k++)
+        if (length[k] < length[chosen] && log_delta(p, k) <= best + SLACK)
+            chosen = k;
+    grid->theta = p->tilt[chosen];
+    grid->h = length[chosen] / (double)(grid->points - 2 * MARGIN);
     grid->lowest = p->low - MARGIN * grid->h;
-    grid->tilt_high = fmin(grid->tilt_high, 1 / grid->h);
+    grid->tilt_high = fmin(tilt_high[chosen], 1 / grid->h);
 }
 
 /* ---- composition ---------------------------------------------------------------------------------------------- */
@@ -148,25 +167,38 @@ static void spectrum_create(struct spectrum *s, size_t n)
     s->error = s->log_bound + n;
 }
 
-static double e_to(double exponent) { return exp(fmin(exponent, 700)); }
-
 /* One atom of a tilted step, and the sum of all others: 1 together. */
 struct shares { double largest, rest; };
 
+/* log sum of mass e^(tilt t) */
+static double log_moment(const struct atoms *atoms, double h, double tilt)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (long k = 0; k < atoms->n; k++) {
+            if (!(atoms->mass[k] > 0))
+                continue;
+            const double exponent = log(atoms->mass[k]) + tilt * (atoms->offset + (double)(atoms->first + k) * h);
+            if (pass == 0)
+                largest = fmax(largest, exponent);
+            else
+                sum += exp(exponent - largest);
+        }
+    return largest + log(sum);
+}
+
 /* Tilts atoms to total 1, all but the largest into x (M, index modulo M relative to it). */
 static struct shares scatter(const struct problem *p, int i, const struct grid *grid, struct atoms *atoms, double *x,
-                      struct spectrum *s)
+                             struct spectrum *s)
 {
-    const double steps = (double)p->phase[i].steps, scale = step_moment(p, i, grid->theta);
-    double total = 0, high = 0, largest = 0, rest = 0;
+    const double steps = (double)p->phase[i].steps, scale = log_moment(atoms, grid->h, grid->theta);
+    double total = 0, largest = 0, rest = 0;
     long at = 0;
+    s->log_high += steps * (log_moment(atoms, grid->h, grid->theta + grid->tilt_high) - scale);
     for (long k = 0; k < atoms->n; k++) {
         const double t = atoms->offset + (double)(atoms->first + k) * grid->h;
-        if (atoms->mass[k] == 0)
-            continue;
-        const double mass = atoms->mass[k] *= e_to(grid->theta * t - scale);
+        const double mass = atoms->mass[k] = exp(log(atoms->mass[k]) + grid->theta * t - scale);
         total += mass;
-        high += mass * e_to(grid->tilt_high * t);
         if (mass > largest)
             largest = mass, at = k;
     }
@@ -177,7 +209,6 @@ static struct shares scatter(const struct problem *p, int i, const struct grid *
         x[(size_t)(k - at) & (size_t)(grid->points - 1)] += atoms->mass[k] / total;
     }
     s->log_scale += steps * (scale + log(total));
-    s->log_high += steps * log(high / total);
     s->infinite += steps * atoms->infinite;
     s->offset += steps * atoms->offset;
     s->centre += (long)p->phase[i].steps * (atoms->first + at);
@@ -289,10 +320,13 @@ static double loss_at(const struct curve *curve, long k)
     return curve->spectrum->offset + (double)k * curve->grid->h;
 }
 
-/* Bounds of sum w and sum w^2 over weights w_i = r^i (1 - e^(-i h)), r = e^(-theta h). */
-static double weighted(struct rounding rounding, double theta, double h, double points)
+/* The maximum over t > 0 of e^(-theta t) (1 - e^-t). */
+static double largest_weight(double theta) { return exp(-theta * log1p(1 / theta)) / (1 + theta); }
+
+/* The error of d: its weights are r^i (1 - e^(-i h)), i = 1 .. points, r = e^(-theta h). */
+static double error_of_sum(struct rounding rounding, double theta, double h, double points)
 {
-    const double largest = e_to(theta * log(theta / (1 + theta))) / (1 + theta);
+    const double largest = largest_weight(theta);
     const double sum = fmin(points * largest, 1 / expm1(theta * h) - 1 / expm1((theta + 1) * h));
     return fmin(rounding.mean * sum, rounding.rms * sqrt(sum * largest));
 }
@@ -303,16 +337,16 @@ static struct curve curve_of(enum side side, const struct problem *p, const stru
     struct curve curve = {.side = side, .problem = p, .grid = grid, .spectrum = s};
     curve.first = (long)floor((grid->lowest - s->offset) / grid->h);
     const double theta = grid->theta, top = loss_at(&curve, curve.first + grid->points);
-    const double above = e_to(s->log_high - grid->tilt_high * top);
-    const double largest = e_to(theta * log(theta / (1 + theta))) / (1 + theta);
-    const double rounded = weighted(rounding, theta, grid->h, (double)grid->points);
+    const double above = exp(s->log_high - grid->tilt_high * top);
+    const double rounded = error_of_sum(rounding, theta, grid->h, (double)grid->points);
+    const double relative = p->steps * MASS_ERRORS + 8 * UNIT * (double)grid->points;
     if (side == UPPER) {
         curve.error = rounded;
-        curve.relative = 1 + p->steps * MASS_ERRORS;
-        curve.constant = s->infinite + above * e_to(s->log_scale - theta * top);
+        curve.relative = 1 + relative;
+        curve.constant = s->infinite + above * exp(s->log_scale - theta * top);
     } else {
-        curve.error = -rounded - above * largest;
-        curve.relative = 1 - p->steps * MASS_ERRORS;
+        curve.error = -rounded - above * largest_weight(theta);
+        curve.relative = 1 - relative;
         curve.constant = -1 / expm1(theta * grid->h * (double)grid->points);
     }
     return curve;
@@ -321,7 +355,7 @@ static struct curve curve_of(enum side side, const struct problem *p, const stru
 static double curve_delta(const struct curve *curve, double d, long k)
 {
     const double exponent = curve->spectrum->log_scale - curve->grid->theta * loss_at(curve, k);
-    return e_to(exponent) * fmax(0, d + curve->error) * curve->relative + curve->constant;
+    return exp(exponent) * fmax(0, d + curve->error) * curve->relative + curve->constant;
 }
 
 /* The greatest epsilon whose delta is above the problem's; c (M) is the composed distribution.  NAN: not known from
@@ -354,7 +388,11 @@ static void bounds_on_grid(const struct problem *p, int log2_points, double *low
     struct grid grid;
     struct spectrum spectrum[N_SIDES];
     struct rounding rounding[N_SIDES];
+    *lower = 0;
+    *upper = INFINITY;
     choose_grid(p, log2_points, &grid);
+    if (!isfinite(grid.h))
+        return;
     const size_t M = (size_t)grid.points;
     fft_create(&grid.fft, M);
     double *re = malloc(2 * M * sizeof *re), *im = re + M;
@@ -389,17 +427,20 @@ bool pld_epsilon(const struct privacy_phase *phase, int n, double delta, int max
         struct problem p = {.phase = phase, .n = n, .direction = direction, .delta = delta, .steps = steps};
         for (int i = 0; i < n; i++) {
             p.cut[i] = tail_cut(&phase[i], GIVEN_UP * delta / steps);
-            p.span = fmax(p.span, loss_span(&phase[i], p.cut[i]));
+            p.span = fmax(p.span, greatest_loss(&phase[i], REMOVE, p.cut[i]) + greatest_loss(&phase[i], ADD, p.cut[i]));
         }
         tabulate_moments(&p);
         p.low = lowest_epsilon(&p);
-        p.high = moments_epsilon(&p);
+        double theta;
+        p.guess = table_epsilon(&p, &theta);
+        p.high = highest_epsilon(&p, theta);
         for (int points = MIN_LOG2_POINTS; points <= max_log2_points && !is_close(p.low, p.high) && p.high > *lower;
              points += 2) {
             double l, u;
             bounds_on_grid(&p, points, &l, &u);
             p.low = fmax(p.low, l);
             p.high = fmin(p.high, u);
+            p.guess = fmin(p.guess, p.high);
         }
         *lower = fmax(*lower, p.low);
         *upper = fmax(*upper, p.high);

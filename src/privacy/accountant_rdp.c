@@ -89,23 +89,28 @@ double least_value(double (*f)(double, const void *), const void *context, doubl
     return least;
 }
 
+double rdp_conversion(double log_moment, double order, double delta)
+{
+    const double a = order - 1;
+    if (delta * delta > -expm1(-log_moment / a)) /* Bretagnolle and Huber: total variation <= sqrt(1 - e^-KL) */
+        return 0;
+    const double epsilon = (log_moment - log(delta) - log1p(a)) / a - log1p(1 / a);
+    return isfinite(epsilon) ? fmax(0, epsilon) : INFINITY;
+}
+
 struct rdp_problem { const struct privacy_phase *phase; int n; double delta; };
 
-/* a is the order less one */
-static double epsilon_of_order(double a, const void *context)
+static double epsilon_of_order(double less_one, const void *context)
 {
     const struct rdp_problem *p = context;
     double moment = 0;
     for (int i = 0; i < p->n; i++)
-        moment += (double)p->phase[i].steps * rdp_log_moment(a + 1, &p->phase[i], INFINITY);
-    if (p->delta * p->delta > -expm1(-moment / a)) /* Bretagnolle and Huber: total variation <= sqrt(1 - e^-KL) */
-        return 0;
-    const double epsilon = (moment - log(p->delta) - log1p(a)) / a - log1p(1 / a);
-    return isfinite(epsilon) ? epsilon : INFINITY;
+        moment += (double)p->phase[i].steps * rdp_log_moment(less_one + 1, &p->phase[i], INFINITY);
+    return rdp_conversion(moment, less_one + 1, p->delta);
 }
 
 double rdp_epsilon(const struct privacy_phase *phase, int n, double delta)
 {
     double order;
-    return fmax(0, least_value(epsilon_of_order, &(struct rdp_problem){phase, n, delta}, log(1e-2), log(2e5), &order));
+    return least_value(epsilon_of_order, &(struct rdp_problem){phase, n, delta}, log(1e-2), log(2e5), &order);
 }

@@ -9,8 +9,11 @@
  * |x| < cut s counts, or 14 s if that is more; INFINITY: all. */
 double rdp_log_moment(double order, const struct privacy_phase *, double cut);
 
-/* Upper bound of epsilon: the least over all orders a > 1 of D_a + log(1 - 1/a) - (log delta + log a)/(a - 1), D_a the
- * sum over steps of rdp_log_moment/(a - 1).  Canonne, Kamath and Steinke, The Discrete Gaussian, 2020. */
+/* The epsilon that follows from one moment of a history: D + log(1 - 1/a) - (log delta + log a)/(a - 1) with the order
+ * a and D = log_moment/(a - 1).  Canonne, Kamath and Steinke, The Discrete Gaussian for Differential Privacy, 2020. */
+double rdp_conversion(double log_moment, double order, double delta);
+
+/* Upper bound of epsilon: the least of these over all orders > 1. */
 double rdp_epsilon(const struct privacy_phase *, int n, double delta);
 
 /* The least f(e^l, context) for l from `from` to `to`; *at is where.  Scan, then golden section. */

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `dpsweep accountant` against dp-accounting from PyPI at 200 seeded points of the whole range: an hour, most of it theirs.
+# `dpsweep accountant` against dp-accounting from PyPI at 200 seeded points of the whole range: up to an hour.
 #
 #   POINTS=20 SEED=7 tests/long/accountant.sh     fewer, others
 . "$(dirname "$0")/../lib.sh"

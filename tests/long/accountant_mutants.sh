@@ -14,13 +14,13 @@ mutant() {
     check "... by a failed test" grep -q '^not ok' "$TMPDIR/said"
 }
 
-mutant "a twiddle factor of the wrong sign"    accountant_fft.c      's/sincos(-2/sincos(2/'
-mutant "nothing for outcomes beyond the grid"  accountant_cells.c    's/ += above;/ += 0;/'
-mutant "cells rounded down"                    accountant_cells.c    's/const double up = fmin(mass, /const double up = 0 * fmin(mass, /'
-mutant "intervals merged a little too far"     accountant_cells.c    's/^    double low = x_l, high = INFINITY, x = 2 \* x_l - start;/    return x_l + 0.3 * (x_l - start);&/'
-mutant "the removal of a record only"          accountant_pld.c      's/direction <= ADD; direction++/direction < ADD; direction++/'
-mutant "steps less one"                        accountant_pld.c      's/steps = (double)p->phase\[i\].steps;/steps = (double)p->phase[i].steps - 1;/'
-mutant "a conversion without its third term"   accountant_rdp.c      's/ - log1p(1 \/ a);/;/'
-mutant "an unsafe end of the calibration"      accountant_calibrate.c 's/    set(s, \*safe);$/    set(s, unsafe);/'
+mutant "a twiddle factor of the wrong sign" accountant_fft.c 's/sincos(-2/sincos(2/'
+mutant "cells rounded down" accountant_cells.c 's/const double up = fmin/const double up = 0 * fmin/'
+mutant "intervals merged a little too far" accountant_cells.c \
+    's/^    double low = x_l, high = INFINITY, x = 2/    return x_l + 0.3 * (x_l - start);\n&/'
+mutant "neither of the two directions" accountant_pld.c 's/direction <= ADD; direction++/direction < REMOVE; direction++/'
+mutant "steps less one" accountant_pld.c 's/steps = (double)p->phase\[i\].steps;/steps = (double)p->phase[i].steps - 1;/'
+mutant "a conversion without its last term" accountant_rdp.c 's/ - log1p(1 \/ a);/;/'
+mutant "the unsafe end of the search" accountant_calibrate.c 's/^    set(s, \*safe);/    set(s, unsafe);/'
 
 plan_done
