@@ -60,6 +60,15 @@ check_code() {
     fi
 }
 
+# eventually command...: tries it again for a minute
+eventually() {
+    local end=$((SECONDS + 60))
+    until "$@"; do
+        ((SECONDS < end)) || return
+        sleep 0.05
+    done
+}
+
 skip() { result "ok" "$1 # SKIP $2"; }
 
 # Leaves out the whole suite.

@@ -133,14 +133,6 @@ fi
 # ---- members that fail.  An endless point, which is begun first, and two that are measured after it.
 file=$TMPDIR/fail.h5
 endless=1000000
-eventually() { # command...: tries it again for half a minute
-    local i
-    for ((i = 0; i < 600; i++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
 children() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$1 "; }
 two_children() { (($(children "$endless" | wc -l) == 2)); }
 no_child() { ! children ".*"; }

@@ -18,14 +18,6 @@ endless=1000000
 file=$TMPDIR/a.h5
 on_three() { "$hosts" login mpirun --hostfile "$HOSTFILE" --map-by node "$@"; }
 points=("$mark" --trainer "standard,dpsgd" --batch-size "2,4" --seq-len "16,32")
-eventually() {
-    local try
-    for ((try = 0; try < 600; try++)); do
-        "$@" && return
-        sleep 0.1
-    done
-    return 1
-}
 
 check "the launch is good" on_three -n 6 "$program" info --mpi
 check "... over three hosts" said "^  hosts +3"

@@ -26,15 +26,6 @@ END
 only_short_runs_are_kept() { [[ $(rows "$file" | cut -d ' ' -f 1-3) == $'3 ok 1\n4 ok 1' ]]; }
 has_row() { rows "$file" | grep -qE -- "$1"; }
 
-# eventually command...: tries it again for a minute
-eventually() {
-    local i
-    for ((i = 0; i < 1200; i++)); do
-        "$@" && return
-        sleep 0.05
-    done
-    return 1
-}
 # The process that measures STEPS steps.
 child() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$1 "; }
 child_is_another() { child "$endless" > "$TMPDIR/another" && ! cmp -s "$TMPDIR/another" "$TMPDIR/child"; }

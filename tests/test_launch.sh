@@ -8,9 +8,6 @@ endless=1000000
 launch() { dpsweep launch "$mark" -o "$file" "$@"; }
 pid_of_child() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$endless "; }
 no_process() { ! pgrep -f "dpsweep .*$mark "; }
-eventually() { timeout 60 bash -c "until $*; do sleep 0.05; done"; }
-export -f pid_of_child no_process
-export mark endless
 
 check "configurations are launched one by one" launch --trainer standard,dpsgd --batch-size 2,4
 check "... and have the rows of a sweep" column_is "$file" run_id "0 1 2 3"

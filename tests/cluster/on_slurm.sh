@@ -41,15 +41,6 @@ ended_as() {
     state=$("$slurm" wait "$job" 90)
     [[ $state =~ ^($1)$ ]] || { echo "job $job is $state"; tail -n 20 "$job.out"; false; }
 }
-# eventually command...: tries it again for a minute
-eventually() {
-    local try
-    for ((try = 0; try < 600; try++)); do
-        "$@" && return
-        sleep 0.1
-    done
-    return 1
-}
 is_restarted() { scontrol -o show job "$job" | grep -q "JobState=RUNNING .*Restarts=$1 "; }
 second_node() { scontrol show hostnames "$(squeue -h -o %N -j "$job")" | sed -n 2p; }
 # lose_node NODE: it dies, and Slurm is told now what it would find out in half a minute
