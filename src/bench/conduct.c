@@ -319,12 +319,13 @@ static bool measure_by_launcher(struct sweep *s)
 {
     enum { MOST_IN_VAIN = 3 };
     int in_vain = 0;
+    const double limit_s = s->options->time_limit_s, deadline_s = limit_s > 0 ? s->start_s + limit_s : 0;
     struct point *p;
     while (!stopped(s) && in_vain < MOST_IN_VAIN && (p = schedule_next(&s->schedule))) {
         struct record record;
         output_started(s->output, p->config_sha256, p->attempt, 0);
         progress_show(s->done, s->n, 1, NAN);
-        const enum launched launched = launch_point(s->options, p, &record);
+        const enum launched launched = launch_point(s->options, p, deadline_s, &record);
         in_vain = launched == LAUNCHED_NOTHING ? in_vain + 1 : 0;
         if (launched == LAUNCHED_ENDED)
             finish_measured(s, p, &record);

@@ -24,6 +24,7 @@ enum { PATH = 4096, GRACE_S = 15, POLL_MS = 20 };
 struct launch {
     const struct options *options;
     const struct point *point;
+    double deadline_s;             /* 0: none */
     char h5[PATH], journal[PATH], log[PATH];
     pid_t pid;
     int status;                    /* of waitpid */
@@ -178,12 +179,17 @@ static void end(struct launch *l, int signal)
     ends_within(l, GRACE_S);
 }
 
+static bool is_to_stop(const struct launch *l)
+{
+    return gather_signal() || (l->deadline_s > 0 && clock_wall_s() >= l->deadline_s);
+}
+
 /* The run ends by itself at --timeout; a launcher that does not follow is ended. */
 static void wait_for_end(struct launch *l)
 {
     const double timeout_s = l->options->timeout_s, start_s = clock_wall_s();
     while (!has_ended(l)) {
-        if (gather_signal())
+        if (is_to_stop(l))
             return end(l, SIGUSR1);
         l->late = timeout_s > 0 && clock_wall_s() - start_s > timeout_s + GRACE_S;
         if (l->late)
@@ -252,9 +258,10 @@ static void remove_files(const struct launch *l)
     unlink(l->log);
 }
 
-enum launched launch_point(const struct options *options, const struct point *point, struct record *record)
+enum launched launch_point(const struct options *options, const struct point *point, double deadline_s,
+                           struct record *record)
 {
-    struct launch *l = &(struct launch){.options = options, .point = point};
+    struct launch *l = &(struct launch){.options = options, .point = point, .deadline_s = deadline_s};
     bool found;
     name_files(l);
     start(l);
@@ -262,7 +269,7 @@ enum launched launch_point(const struct options *options, const struct point *po
     record_init(record);
     record->config = *point->config;
     const bool began = read_result(l, record, &found);
-    if (!found && gather_signal())
+    if (!found && is_to_stop(l))
         return LAUNCHED_STOPPED;
     if (!found)
         say_how(l, record, began ? STATUS_CRASHED : STATUS_FAILED);

@@ -7,13 +7,13 @@
 
 enum launched {
     LAUNCHED_ENDED,        /* *record is what came of it, crashed and timeout included */
-    LAUNCHED_STOPPED,      /* by a signal to this process */
+    LAUNCHED_STOPPED,      /* by a signal to this process, or because it was late */
     LAUNCHED_NOTHING,      /* the launcher ended before the run began; *record says failed and why */
 };
 
-/* Runs point p by options->launcher.  Its own results file is in FILE.launch beside the sweep's, with what the launcher
- * said. */
-enum launched launch_point(const struct options *, const struct point *, struct record *);
+/* Runs the point by options->launcher, until deadline_s (monotonic; 0: for ever) at most.  Its own results file is in
+ * FILE.launch beside the sweep's, with what the launcher said. */
+enum launched launch_point(const struct options *, const struct point *, double deadline_s, struct record *);
 void launch_clean(const struct options *);    /* removes FILE.launch if it is empty */
 
 const char *launch_default(void);             /* the launcher, if none is asked for */
