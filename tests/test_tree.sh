@@ -55,7 +55,7 @@ check "HDF5 is named in src/records/store*.c only" only_in '^src/records/store[a
 # and on the lists of fields; mpi on base, device, records.  kernels.h is plain C, and device.h shows it to those above.
 check "base includes only itself"           includes_only src/base/     'none'
 check "kernels include only themselves"     includes_only kernels/      'none'
-check "device includes what is below it"    includes_only src/device/   'src/base/|kernels/kernels.h'
+check "device includes what is below it"    includes_only src/device/   'src/base/|kernels/kernel(s|_bytes).h'
 check "layers include what is below them"   includes_only src/layers/   'src/(base|device)/'
 check "privacy includes no layers or ranks" includes_only src/privacy/  'src/(base|device)/|kernels/kernels.h'
 check "model includes what is below it"     includes_only src/model/    'src/(base|device|layers)/'

@@ -61,22 +61,27 @@ static struct batch samples_of_view(void *buffer, struct part share)
     return batch_buffer_view(buffer, (int)(share.end - share.begin));
 }
 
+void rig_rehearse_verification(struct rig *r, int expected)
+{
+    struct verification unused;
+    const struct sample_source source = {expected, samples_of_view, r->buffer};
+    verify_trainer(r->trainer, &source, &unused);
+}
+
 /* The sequences that a run goes through, each once, so that the ledger knows them: on every rank of a group those of
  * all, the larger and the smaller shares, so that all have the same arena. */
 static void rehearse(struct rig *r, int expected)
 {
     const struct trainer_config *config = &r->trainer->config;
-    const struct sample_source source = {expected, samples_of_view, r->buffer};
     const int fewest = expected / config->ranks, most = (expected + config->ranks - 1) / config->ranks;
     const struct batch batch = batch_buffer_view(r->buffer, most), smaller = batch_slice(&batch, 0, fewest);
-    struct verification verification;
     ledger_rehearse_begin();
     trainer_step(r->trainer, &batch);
     if (fewest < most)
         trainer_step(r->trainer, &smaller);
     if (config->batch_size > expected) /* sizes vary */
         trainer_rehearse_sizes(r->trainer, &batch);
-    verify_trainer(r->trainer, &source, &verification);
+    rig_rehearse_verification(r, expected);
     trainer_reset(r->trainer);
     ledger_rehearse_end();
 }

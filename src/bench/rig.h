@@ -22,6 +22,8 @@ bool rig_create_model(struct rig *, const struct model_shape *);
 bool rig_create_parts(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
 /* The same, then rehearses a step and its verification, and gets the arena.  False: out of memory. */
 bool rig_create_trainer(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
+/* The calls of a verification, in a rehearsal or on a dry ledger. */
+void rig_rehearse_verification(struct rig *, int expected_batch_size);
 void rig_free_trainer(struct rig *);    /* the model stays */
 void rig_free(struct rig *);            /* live bytes are 0 after it */
 #endif

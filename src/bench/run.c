@@ -82,15 +82,34 @@ static void describe(const struct config *c, const struct rig *rig, struct recor
     describe_protection(rig->trainer, r);
 }
 
+/* The work of the step that was counted last, by phase. */
+static void note_work(struct record *r)
+{
+    size_t n;
+    const struct call *call = work_calls(&n);
+    double flops[N_PHASES + 1] = {0}, bytes[N_PHASES + 1] = {0};
+    for (size_t i = 0; i < n; i++) {
+        flops[call[i].phase] += call[i].flops * (double)call[i].count;
+        bytes[call[i].phase] += call[i].bytes * (double)call[i].count;
+    }
+    r->bytes_moved = 0.0;
+#define PHASE_WORK(NAME, name, help)                    \
+    r->flops_##name = flops[PHASE_##NAME];              \
+    r->bytes_##name = bytes[PHASE_##NAME];              \
+    r->in_use_##name = work_live_bytes(PHASE_##NAME);   \
+    r->bytes_moved += bytes[PHASE_##NAME];
+    PHASE_LIST(PHASE_WORK)
+}
+
 /* FLOPs of one rank's step of n samples by another rehearsal of it.  Programs are known already, so nothing changes in
  * the ledger. */
 static double step_flops_of_rank(struct rig *rig, int n)
 {
     const struct batch batch = batch_buffer_view(rig->buffer, n);
-    device_flops_reset();
+    const double before = work_flops();
     trainer_step(rig->trainer, &batch);
     trainer_reset(rig->trainer);
-    return device_flops();
+    return work_flops() - before;
 }
 
 /* Of the whole group: some ranks have one sample more than the others. */
@@ -101,25 +120,53 @@ static double step_flops(struct rig *rig, const struct config *c)
     return more ? flops + more * step_flops_of_rank(rig, B / ranks + 1) : flops;
 }
 
+/* Counts verification and the step of a rank with the larger share of the batch. */
+static void count_work(struct rig *rig, const struct config *c)
+{
+    const int B = (int)c->batch_size, ranks = (int)c->ranks_per_run;
+    work_reset();
+    work_set_apart(true);
+    rig_rehearse_verification(rig, B);
+    work_set_apart(false);
+    step_flops_of_rank(rig, (B + ranks - 1) / ranks);
+}
+
 /* ---- the dry run --------------------------------------------------------------------------------------------- */
 
-void run_predict(const struct config *c, int threads, struct record *r)
+static void create_dry(struct rig *rig, const struct config *c, int threads)
 {
-    struct rig rig;
     struct model_shape shape;
     struct trainer_config trainer_config;
-    r->config = *c;
     config_model_shape(c, &shape);
     rig_trainer_config(c, &trainer_config);
     ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
     device_open(threads);
     precision_set(rig_precision(c));
-    const bool fits = rig_create_model(&rig, &shape) &&
-                      rig_create_trainer(&rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
+    const bool fits = rig_create_model(rig, &shape) &&
+                      rig_create_trainer(rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
     CHECK(fits); /* nothing is too large for a ledger without memory and without limit */
+}
+
+uint64_t run_predict_peak(const struct config *c, int threads)
+{
+    struct rig rig;
+    create_dry(&rig, c, threads);
+    const uint64_t peak = ledger_reserved_peak();
+    rig_free(&rig);
+    ledger_close();
+    return peak;
+}
+
+void run_predict(const struct config *c, int threads, struct record *r)
+{
+    struct rig rig;
+    r->config = *c;
+    create_dry(&rig, c, threads);
     describe_device(r);
     describe(c, &rig, r);
     r->flops = step_flops(&rig, c);
+    count_work(&rig, c);
+    note_work(r);
     r->predicted_peak = ledger_reserved_peak();
     snprintf(r->peak_phase, sizeof r->peak_phase, "%s", ledger_peak_phase());
 #define KIND_PREDICTED(NAME, name, help) r->predicted_##name = ledger_peak(MEMORY_##NAME);
@@ -179,6 +226,8 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     model_init(rig->model, c->seed);
     const bool valid = verify(rig, data, c, r) && timed_steps(rig, data, c, started_s, r);
     snprintf(r->status, sizeof r->status, "%s", status_name[valid ? STATUS_OK : STATUS_INVALID]);
+    if (valid)
+        note_work(r);
     pulse_part(PART_END);
     note_peak(r);
     stage(r, STAGE_AFTER_PROFILING, started_s);

@@ -211,7 +211,7 @@ bool timed_steps(struct rig *r, const struct dataset *data, const struct config 
         struct step_row *row = &timed[i];
         row->step = i;
         pulse_step(i);
-        device_flops_reset();
+        work_reset();
         if (i + 1 == unmeasured)
             trace_begin();
         const uint64_t bytes = group_bytes();
@@ -219,7 +219,7 @@ bool timed_steps(struct rig *r, const struct dataset *data, const struct config 
         record->communication_bytes = group_bytes() - bytes;
         if (i + 1 == unmeasured)
             keep_trace(record);
-        row->flops = device_flops();
+        row->flops = work_flops();
         read_back(r->trainer, host, samples, row);
         row->measured = i >= unmeasured;
         row->time_s -= started_s;

@@ -6,8 +6,10 @@
  * cannot be touched by the host, and memory that was released or never written holds NaN. */
 #ifndef DEVICE_H
 #define DEVICE_H
+#include "../../kernels/kernel_bytes.h"
 #include "../../kernels/kernels.h"
 #include "precision.h"
+#include "work.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +62,8 @@ struct gemm {
     bool relu;
 };
 void device_gemm(const struct gemm *);
+/* For the devices alone: counts a product in work.h.  False: there is nothing to do, an empty batch has no rows. */
+bool gemm_count(const struct gemm *);
 
 /* In a dry ledger or a rehearsal nothing is computed: device_begin says false and the call is not made. */
 bool device_begin(void);
@@ -75,10 +79,8 @@ void device_lap_reset(void);
 
 #define KERNEL(name, ...)                                                                              \
     do {                                                                                               \
+        work_add(#name, 0.0, BYTES_##name(__VA_ARGS__));                                               \
         if (device_begin())                                                                            \
             device_end(k_##name(device_stream(), __VA_ARGS__), #name, __FILE__, __LINE__);             \
     } while (0)
-
-double device_flops(void);       /* of all GEMMs since device_flops_reset, rehearsed ones included */
-void device_flops_reset(void);
 #endif

@@ -37,7 +37,6 @@ static struct {
     bool strict;
     struct region region[MAX_REGIONS];
     int n_regions;
-    double flops;
     double lap_since, lap_s[DEVICE_LANES];
     char message[256];
 } device;
@@ -429,9 +428,7 @@ void device_gemm(const struct gemm *g)
         gemm_loop(g);
         return;
     }
-    const double products = (double)key.batch * (double)g->m * (double)g->n * (double)g->k;
-    struct gemm_primitive *p = products > 0 ? gemm_primitive_find(&key) : NULL; /* an empty batch has no rows */
-    device.flops += 2.0 * products;
+    struct gemm_primitive *p = gemm_count(g) ? gemm_primitive_find(&key) : NULL;
     factors_round(&factors, g);
     void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", p ? p->workspace_bytes : 0);
     if (p && device_begin()) {
@@ -441,9 +438,6 @@ void device_gemm(const struct gemm *g)
     ledger_release(workspace);
     factors_release(&factors);
 }
-
-double device_flops(void) { return device.flops; }
-void device_flops_reset(void) { device.flops = 0.0; }
 
 void device_close(void)
 {

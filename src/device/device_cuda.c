@@ -35,7 +35,6 @@ static struct {
     const void *workspace;      /* what cuBLAS was told last */
     char *staging;              /* pinned */
     size_t staged;              /* bytes of it that copies on their way still need */
-    double flops;
     char message[256];
 } device;
 
@@ -398,23 +397,20 @@ static void finish(const struct gemm *g, long ldc, int batch)
 void device_gemm(const struct gemm *g)
 {
     const int batch = g->batch > 1 ? g->batch : 1;
-    const double products = (double)batch * (double)g->m * (double)g->n * (double)g->k;
+    const bool any = gemm_count(g);
     const long c_length = g->ldc ? g->ldc : g->n;
     struct factors factors = factors_of(g);
     factors_round(&factors, g);
-    void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", products > 0 ? WORKSPACE_BYTES : 0);
-    device.flops += 2.0 * products;
-    if (products > 0 && device_begin()) { /* an empty batch has no rows */
+    void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", any ? WORKSPACE_BYTES : 0);
+    if (any && device_begin()) {
         use_workspace(workspace);
         multiply(g, &factors, c_length, batch);
-        finish(g, c_length, batch);
     }
+    if (any)
+        finish(g, c_length, batch);
     ledger_release(workspace);
     factors_release(&factors);
 }
-
-double device_flops(void) { return device.flops; }
-void device_flops_reset(void) { device.flops = 0.0; }
 
 void device_close(void)
 {

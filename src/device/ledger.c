@@ -374,5 +374,6 @@ void ledger_release(void *address)
 size_t ledger_allocated(void) { return ledger.allocated_bytes; }
 size_t ledger_reserved_peak(void) { return ledger.reserved_peak; }
 size_t ledger_live(enum memory_kind kind) { return ledger.live[kind]; }
+size_t ledger_live_bytes(void) { return ledger.live_bytes; }
 size_t ledger_peak(enum memory_kind kind) { return ledger.peak[kind]; }
 const char *ledger_peak_phase(void) { return ledger.peak_phase; }

@@ -64,6 +64,7 @@ bool ledger_is_rehearsing(void);
 size_t ledger_allocated(void);                          /* bytes by ledger_alloc now, plus the arena if committed */
 size_t ledger_reserved_peak(void);                      /* the highest that was: what a limit is compared with */
 size_t ledger_live(enum memory_kind);                   /* bytes of a kind in use at this point */
+size_t ledger_live_bytes(void);                         /* of all kinds */
 /* At the point of the step where the sum over kinds is highest: */
 size_t ledger_peak(enum memory_kind);
 const char *ledger_peak_phase(void);

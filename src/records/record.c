@@ -22,6 +22,11 @@ const char *const stage_name[N_STAGES] = {STAGE_LIST(NAME_TEXT)};
 #define RESULT_ROW(kind, name, unit, help) {FIELD_##kind, #name, unit, help, AT(name)},
 #define PHASE_ROW(NAME, name, help) \
     {FIELD_F64, "time_" #name, "s", "of a measured step, median: " help, AT(time_##name)},
+#define PHASE_WORK_ROWS(NAME, name, help)                                                                        \
+    {FIELD_F64, "flops_" #name, "1", "of the matrix products of a step: " help, AT(flops_##name)},             \
+    {FIELD_F64, "bytes_" #name, "byte", "read and written in a step: " help, AT(bytes_##name)},                \
+    {FIELD_U64, "in_use_" #name, "byte", "device bytes in use at most: " help, AT(in_use_##name)},             \
+    {FIELD_F64, "estimated_time_" #name, "s", "of `plan`, not measured: " help, AT(estimated_time_##name)},
 #define KIND_ROWS(NAME, name, help)                                                                     \
     {FIELD_U64, "predicted_" #name, "byte", "in use at the peak, by the dry run: " help, AT(predicted_##name)}, \
     {FIELD_U64, "peak_" #name, "byte", "in use at the peak, in the run: " help, AT(peak_##name)},
@@ -35,6 +40,7 @@ const struct field record_field[] = {
     CONFIG_FIELDS(CONFIG_ROW)
     RESULT_FIELDS(RESULT_ROW)
     PHASE_LIST(PHASE_ROW)
+    PHASE_LIST(PHASE_WORK_ROWS)
     MEMORY_KIND_LIST(KIND_ROWS)
     STAGE_LIST(STAGE_ROWS)
 };

@@ -67,6 +67,10 @@ extern const char *const stage_name[N_STAGES];
     F(F64, flops, "1", "of all matrix products of one step")                                                        \
     F(F64, flop_rate, "s-1", "flops over median step time")                                                         \
     F(U64, communication_bytes, "byte", "that a rank of a group has to send at least in a step")                    \
+    F(F64, bytes_moved, "byte", "operands that all products and kernels of one step read and write")                \
+    F(TEXT, target, "", "of `plan`: what the estimated times are for")                                              \
+    F(F64, estimated_step_time, "s", "of `plan`: an estimate, nothing was measured")                                \
+    F(F64, estimated_run_time, "s", "of `plan`: the same, verification and all steps")                              \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
     F(U64, peak_ledger, "byte", "device bytes reserved at most, in the run")                                        \
     F(TEXT, peak_phase, "", "phase of the step in which most bytes are in use")                                     \
@@ -96,6 +100,10 @@ extern const char *const stage_name[N_STAGES];
 
 #define RESULT_MEMBER(kind, name, unit, help) FIELD_TYPE_##kind(name)
 #define PHASE_MEMBER(NAME, name, help) double time_##name;
+#define PHASE_WORK_MEMBERS(NAME, name, help)                        \
+    double flops_##name, bytes_##name;                              \
+    uint64_t in_use_##name;                                         \
+    double estimated_time_##name;
 #define KIND_MEMBERS(NAME, name, help) uint64_t predicted_##name, peak_##name;
 #define STAGE_MEMBERS(NAME, name, help) uint64_t memory_##name, device_used_##name, rss_##name;
 
@@ -118,6 +126,7 @@ struct record {
     struct config config;
     RESULT_FIELDS(RESULT_MEMBER)
     PHASE_LIST(PHASE_MEMBER)          /* seconds of a measured step, median */
+    PHASE_LIST(PHASE_WORK_MEMBERS)    /* what a step has to do, and how much memory is in use meanwhile */
     MEMORY_KIND_LIST(KIND_MEMBERS)    /* bytes at the peak of the step: from the dry run, in the run */
     STAGE_LIST(STAGE_MEMBERS)         /* ledger, device and resident set at each stage */
     uint64_t n_steps, n_memory, n_timeline;

@@ -1,0 +1,104 @@
+/* work.c - a list of distinct calls, found through a hash table of their indices.  A step of a transformer has
+ * thousands of calls and some dozens of distinct ones, because its blocks are alike. */
+#include "work.h"
+
+#include "../base/check.h"
+#include "device.h"
+#include "ledger.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+static struct {
+    struct call *call;           /* (n) */
+    size_t n, room;
+    size_t *slot;                /* (2 room): index + 1 of a call, 0: none */
+    size_t live_bytes[N_PHASES + 1];
+    bool apart;
+} work;
+
+void work_reset(void)
+{
+    work.n = 0;
+    if (work.slot)
+        memset(work.slot, 0, 2 * work.room * sizeof *work.slot);
+    memset(work.live_bytes, 0, sizeof work.live_bytes);
+    work.apart = false;
+}
+
+void work_set_apart(bool apart) { work.apart = apart; }
+
+static uint64_t bits_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The place in the hash table of an equal call, or the empty one where it belongs. */
+static size_t *slot_of(const struct call *c)
+{
+    const uint64_t key = bits_of(c->flops) ^ bits_of(c->bytes) * 3 ^ (uint64_t)c->phase << 40;
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (2 * work.room - 1);
+    for (; work.slot[at]; at = (at + 1) & (2 * work.room - 1)) {
+        const struct call *other = &work.call[work.slot[at] - 1];
+        if (other->flops == c->flops && other->bytes == c->bytes && other->phase == c->phase &&
+            strcmp(other->name, c->name) == 0)
+            break;
+    }
+    return &work.slot[at];
+}
+
+static void grow(void)
+{
+    work.room = work.room ? 2 * work.room : 256;
+    work.call = realloc(work.call, work.room * sizeof *work.call);
+    free(work.slot);
+    work.slot = calloc(2 * work.room, sizeof *work.slot);
+    if (!work.call || !work.slot)
+        die(EXIT_ENVIRONMENT, "out of host memory");
+    for (size_t i = 0; i < work.n; i++)
+        *slot_of(&work.call[i]) = i + 1;
+}
+
+void work_add(const char *name, double flops, double bytes)
+{
+    const struct call one = {name, work.apart ? N_PHASES : timer_phase(), flops, bytes, 1};
+    if (work.n == work.room)
+        grow();
+    size_t *slot = slot_of(&one);
+    if (*slot)
+        work.call[*slot - 1].count++;
+    else
+        work.call[(*slot = ++work.n) - 1] = one;
+    if (ledger_live_bytes() > work.live_bytes[one.phase])
+        work.live_bytes[one.phase] = ledger_live_bytes();
+}
+
+const struct call *work_calls(size_t *n)
+{
+    *n = work.n;
+    return work.call;
+}
+
+
+double work_flops(void)
+{
+    double flops = 0.0;
+    for (size_t i = 0; i < work.n; i++)
+        flops += work.call[i].flops * (double)work.call[i].count;
+    return flops;
+}
+
+size_t work_live_bytes(enum phase phase) { return work.live_bytes[phase]; }
+
+bool gemm_count(const struct gemm *g)
+{
+    const double batch = g->batch > 1 ? g->batch : 1, m = (double)g->m, n = (double)g->n, k = (double)g->k;
+    const double flops = 2.0 * batch * m * n * k;
+    const double factor_bytes = precision_now() == PRECISION_BF16 ? 2 : 4;
+    const double result_bytes = g->add ? 2 * sizeof(float) : sizeof(float);
+    if (flops > 0)
+        work_add("gemm", flops, batch * (factor_bytes * (m * k + k * n) + result_bytes * m * n));
+    return flops > 0;
+}

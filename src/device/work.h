@@ -1,0 +1,30 @@
+/* work.h - what is asked of the device: its matrix products and kernels, by the phase in which they are called.
+ *
+ * Counted at the call, in rehearsals and dry ledgers as in real steps: so the work of a step is known without doing it,
+ * and what is predicted and what is measured have the same FLOPs and bytes. */
+#ifndef WORK_H
+#define WORK_H
+#include "timer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct call {                    /* equal calls count together */
+    const char *name;            /* "gemm", or that of the kernel */
+    enum phase phase;            /* N_PHASES: outside all */
+    double flops;                /* of one: those of matrix products; kernels have none */
+    double bytes;                /* of one: operands read and results written, as in kernels/kernel_bytes.h */
+    long count;
+};
+
+void work_reset(void);                                        /* ... and nothing is set apart */
+/* From here on calls count as outside all phases, whatever phase they are in: for what is done once, not in a step. */
+void work_set_apart(bool);
+void work_add(const char *name, double flops, double bytes);  /* `name` is a literal */
+
+/* All since the last reset, (n) in the order of their first appearance; valid until the next call or reset. */
+const struct call *work_calls(size_t *n);
+double work_flops(void);           /* outside of phases included */
+/* The most device memory in use while something of this phase is computed. */
+size_t work_live_bytes(enum phase);
+#endif
