@@ -193,6 +193,10 @@ docs: all                                    ## write the pages that the program
 	$(Q)$(BUILD)/dpsweep info --options > docs/options.md
 	$(Q)$(BUILD)/dpsweep info --results-format > docs/results-format.md
 
+feasibility: all                             ## write docs/feasibility.md: what fits where (of DEVICE=cuda)
+	$(Q)$(BUILD)/dpsweep plan jobs/feasibility.sweep --target rtx4090-24g,a100-40g,h100-80g,h200-141g --json | \
+	    results/feasibility.py > docs/feasibility.md
+
 format:                                      ## clang-format on the lines changed since the last commit
 	$(Q)git clang-format --extensions c,h,cu
 
@@ -203,6 +207,6 @@ clean:                                       ## remove build/
 	$(Q)rm -rf build
 
 .DEFAULT_GOAL := all
-.PHONY: all tests demo test test-long mutate bench setup install docs format help clean always
+.PHONY: all tests demo test test-long mutate bench setup install docs feasibility format help clean always
 .PHONY: gpu-programs check-gpu check-gpu-bundle
 -include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)

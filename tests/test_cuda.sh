@@ -42,8 +42,16 @@ else
     check "... in one line" said_one_line
     check "... that says what to do" said 'no (NVIDIA driver|GPU) here: .*DEVICE=cpu'
     check "... other commands do without" "$cuda" plan "${tiny[@]}"
+    check "... which has no verdict about a device that is not there" said 'local: its memory is not known here'
     check "... and info says why there is no device" eval '"$cuda" info | grep -q "device *none: there is no"'
 fi
+check "a plan for a GPU needs none" "$cuda" plan "${tiny[@]}" --target h100-80g
+check "... and takes the bytes of this build for its own" eval 'said "h100-80g: fits" && said_not "of the cuda build"'
+targets=rtx4090-24g,a100-40g,h100-80g,h200-141g
+check "docs/feasibility.md is what it says" eval '"$cuda" plan jobs/feasibility.sweep --target $targets --json |
+    "$PYTHON" results/feasibility.py | diff - docs/feasibility.md'
+check "a GPU that is there tells its memory" on CUDA_STANDIN_MEMORY=3221225472 plan "${tiny[@]}" --memory-limit 2G
+check "... and what of it is free for a run" said 'local: 3\.0 GiB of memory, 1\.0 GiB of it left alone'
 check_fails 3 "a driver that is too old is refused" on CUDA_STANDIN_DRIVER=11080 run "${tiny[@]}"
 check "... with both versions" said 'driver is for CUDA 11.8, this program needs [0-9]+\.[0-9]+: update the driver'
 check_fails 3 "no visible GPU is refused" on CUDA_VISIBLE_DEVICES= run "${tiny[@]}"

@@ -103,6 +103,17 @@ void text_from_bytes(double n_bytes, char *text, size_t bytes)
     snprintf(text, bytes, "%.*f %s", i ? 1 : 0, n_bytes, unit[i]);
 }
 
+void text_from_duration(double seconds, char *text, size_t bytes)
+{
+    static const struct { double least_s, unit_s; const char *unit; } units[] = {
+        {172800, 86400, "days"}, {5400, 3600, "h"}, {90, 60, "min"}, {1, 1, "s"}, {1e-3, 1e-3, "ms"}, {0, 1e-6, "us"},
+    };
+    int i = 0;
+    while (units[i].least_s > 0 && !(seconds >= units[i].least_s))
+        i++;
+    snprintf(text, bytes, "%.3g %s", seconds / units[i].unit_s, units[i].unit);
+}
+
 void text_append(char *text, size_t bytes, const char *format, ...)
 {
     size_t used = strlen(text);

@@ -14,6 +14,7 @@ bool text_to_seconds(const char *text, double *value);   /* "90", "90s", "1.5m",
 
 void text_from_f64(double value, char *text, size_t bytes);     /* the shortest that reads back as the same number */
 void text_from_bytes(double n_bytes, char *text, size_t bytes); /* "12.3 MiB" */
+void text_from_duration(double seconds, char *text, size_t bytes); /* "12.3 ms", "1.50 s", "2.5 min", "3.1 h" */
 
 /* Appends to text, which holds a string already; what does not fit is cut. */
 void text_append(char *text, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -211,6 +211,10 @@ static bool check_together(struct parser *parser)
         REFUSE("--resume and --overwrite contradict each other; choose one");
     if ((options->resume || options->overwrite) && !options->output)
         REFUSE("--resume and --overwrite are about a results file; name it with -o FILE.h5");
+    if (options->measure && !options->frontier)
+        REFUSE("--measure goes with --frontier");
+    if (options->frontier && options->output)
+        REFUSE("--frontier is printed, not kept; leave --output out");
     if (options->retry_failed && !options->resume)
         REFUSE("--retry-failed goes with --resume");
     return true;

@@ -19,6 +19,10 @@ struct options {
     double timeout_s, stall_s, time_limit_s; /* 0: none */
     uint64_t retries;                /* of a run that crashed, failed or timed out */
     uint64_t threads;                /* 0: cores / ranks on the host */
+    bool try_anyway;                 /* also what does not fit by prediction */
+    const char *target;              /* plan: a comma list; NULL: this machine */
+    uint64_t ranks;                  /* plan: that share the sweep; 0: one */
+    bool phases, frontier, measure;  /* plan */
     const char *golden, *precision;  /* check */
     const char *format;              /* report, export */
     double time_threshold, memory_threshold, error_factor, rerun_spread; /* compare; 0: as compare.h says */

@@ -1,136 +1,160 @@
 /* plan.c - every point goes through run_predict: the code of a run, with no memory behind it. */
 #include "plan.h"
 
-#include "../base/log.h"
+#include "../base/check.h"
 #include "../base/text.h"
+#include "../device/device.h"
+#include "../../mpi/world.h"
+#include "frontier.h"
 #include "options.h"
+#include "output.h"
 #include "run.h"
+#include "sweep_header.h"
 
-#include <cjson/cJSON.h>
-#include <stdio.h>
+#include <stdlib.h>
 
-enum { LINE_COLUMNS = 100 };
+struct plan {
+    const struct options *options;
+    const struct sweep_points *points;
+    struct target target[TARGETS_MOST];
+    int n_targets;
+    double *run_s[TARGETS_MOST];       /* (points): of those that fit */
+    struct plan_total total[TARGETS_MOST];
+    struct cJSON *json;                /* NULL: as text */
+    struct output *output;             /* NULL: none */
+};
 
-/* Bytes of each kind at the peak, in the order of the kinds. */
-static void kind_bytes(const struct record *record, uint64_t bytes[N_MEMORY_KINDS])
+static int refuse(const char *why)
 {
-#define KIND_BYTES(NAME, name, help) bytes[MEMORY_##NAME] = record->predicted_##name;
-    MEMORY_KIND_LIST(KIND_BYTES)
+    log_error("%s", why);
+    return EXIT_USAGE;
 }
 
-static void print_heading(void)
+/* Of the runs that are planned: as many as a run here would have. */
+static int threads_of_runs(const struct options *options)
 {
-    printf("%-11s %-16s %-9s %9s %5s %10s %10s %9s  %s\n", "model", "trainer", "clipping", "batch", "seq", "parameters",
-           "GFLOP/step", "peak MiB", "in");
-}
-
-static void print_limit(const struct record *record)
-{
-    const uint64_t limit = record->config.memory_limit, peak = record->predicted_peak;
-    char difference[32];
-    if (!limit)
-        return;
-    text_from_bytes((double)(peak > limit ? peak - limit : limit - peak), difference, sizeof difference);
-    printf(peak > limit ? "    does not fit: %s too much\n" : "    fits: %s to spare\n", difference);
-}
-
-/* What rounds to nothing is left out. */
-static void print_kinds(const struct record *record)
-{
-    uint64_t bytes[N_MEMORY_KINDS];
-    char text[64];
-    int column = printf("    MiB:");
-    bool is_first = true;
-    kind_bytes(record, bytes);
-    for (int k = 0; k < N_MEMORY_KINDS; k++) {
-        if (bytes[k] < 0x1p20 / 200)
-            continue;
-        const int n = snprintf(text, sizeof text, " %s %.2f", memory_kind_name[k], 0x1p-20 * (double)bytes[k]);
-        column += is_first ? 0 : printf(",");
-        if (column + n >= LINE_COLUMNS)
-            column = printf("\n        ") - 1;
-        column += printf("%s", text);
-        is_first = false;
+    struct device_info info = {.threads = 1};
+    if (!device_is_gpu()) {
+        device_open((int)options->threads);
+        device_describe(&info);
     }
-    printf("\n");
+    return info.threads;
 }
 
-static void print_record(const struct record *record)
+/* ---- a point ------------------------------------------------------------------------------------------------- */
+
+static void keep(struct plan *p, size_t run_id, struct record *r, const struct forecast *f)
 {
-    const struct config *config = &record->config;
-    char batch[48];
-    snprintf(batch, sizeof batch, "%llu", (unsigned long long)config->batch_size);
-    if (config->physical_batch_size != config->batch_size)
-        text_append(batch, sizeof batch, " (%llu)", (unsigned long long)config->physical_batch_size);
-    printf("%-11s %-16s %-9s %9s %5llu %10llu %10.3f %9.2f  %s\n", config->model, config->trainer, config->clipping,
-           batch, (unsigned long long)config->seq_len, (unsigned long long)record->n_params, 1e-9 * record->flops,
-           0x1p-20 * (double)record->predicted_peak, record->peak_phase);
-    print_kinds(record);
-    print_limit(record);
+    r->run_id = run_id;
+    r->attempt = 1;
+    config_sha256(&r->config, r->config_sha256);
+    snprintf(r->target, sizeof r->target, "%s", f->target->name);
+    snprintf(r->host, sizeof r->host, "%s", world()->host);
+    r->estimated_step_time = f->step_s;
+    r->estimated_run_time = f->run_s;
+#define PHASE_ESTIMATE(NAME, name, help) r->estimated_time_##name = f->phase_s[PHASE_##NAME];
+    PHASE_LIST(PHASE_ESTIMATE)
+    char needed[32], usable[32];
+    text_from_bytes((double)r->predicted_peak, needed, sizeof needed);
+    text_from_bytes(f->usable_bytes, usable, sizeof usable);
+    record_set_status(r, f->fits ? STATUS_PREDICTED : STATUS_OOM_PREDICTED, "needs %s, %s has %s", needed,
+                      f->target->name, usable);
+    output_result(p->output, r);
 }
 
-static void add_field(cJSON *object, const struct field *field, const struct record *record)
+static void plan_point(struct plan *p, size_t i)
 {
-    char text[TEXT_BYTES];
-    field_text(field, record, text, sizeof text);
-    if (field->kind == FIELD_TEXT)
-        cJSON_AddStringToObject(object, field->name, text);
+    struct record record;
+    struct forecast forecast[TARGETS_MOST];
+    record_init(&record);
+    run_predict(&p->points->config[i], (int)p->options->threads, &record);
+    for (int t = 0; t < p->n_targets; t++) {
+        struct plan_total *total = &p->total[t];
+        forecast_make(&forecast[t], &record, &p->target[t]);
+        if (forecast[t].fits)
+            p->run_s[t][total->n - total->n_too_large] = forecast[t].run_s;
+        total->n_too_large += !forecast[t].fits;
+        total->n++;
+    }
+    if (p->json)
+        plan_json_point(p->json, &record, forecast, p->n_targets);
     else
-        cJSON_AddRawToObject(object, field->name, text); /* exact, also beyond 2^53 */
+        plan_text_point(&record, forecast, p->n_targets, p->options->phases);
+    if (p->output)
+        keep(p, i, &record, &forecast[0]);
+    record_clear(&record);
 }
 
-/* {config fields, "n_params", "flops", "predicted_peak", "peak_phase", "predicted": {kind: bytes}, "fits"} */
-static cJSON *record_json(const struct record *record)
+static void plan_points(struct plan *p)
 {
-    cJSON *object = cJSON_CreateObject();
-    uint64_t bytes[N_MEMORY_KINDS];
-    for (int i = 0; i < n_config_fields; i++)
-        add_field(object, &config_field[i], record);
-    cJSON_AddNumberToObject(object, "n_params", (double)record->n_params);
-    cJSON_AddNumberToObject(object, "flops", record->flops);
-    cJSON_AddNumberToObject(object, "predicted_peak", (double)record->predicted_peak);
-    cJSON_AddStringToObject(object, "peak_phase", record->peak_phase);
-    cJSON *kinds = cJSON_AddObjectToObject(object, "predicted");
-    kind_bytes(record, bytes);
-    for (int k = 0; k < N_MEMORY_KINDS; k++)
-        cJSON_AddNumberToObject(kinds, memory_kind_name[k], (double)bytes[k]);
-    if (record->config.memory_limit)
-        cJSON_AddBoolToObject(object, "fits", record->predicted_peak <= record->config.memory_limit);
-    return object;
+    for (int t = 0; t < p->n_targets; t++)
+        CHECK(p->run_s[t] = calloc(p->points->n + 1, sizeof *p->run_s[t]));
+    if (!p->json)
+        plan_text_heading();
+    for (size_t i = 0; i < p->points->n; i++)
+        plan_point(p, i);
+    for (int t = 0; t < p->n_targets; t++) {
+        struct plan_total *total = &p->total[t];
+        total->ranks = p->options->ranks ? (int)p->options->ranks : 1;
+        total->sweep_s = forecast_sweep_s(p->run_s[t], total->n - total->n_too_large, total->ranks);
+        free(p->run_s[t]);
+    }
+    if (p->json)
+        plan_json_total(p->json, p->target, p->total, p->n_targets);
+    else
+        plan_text_total(p->target, p->total, p->n_targets);
 }
 
-static void print_json(cJSON *list)
+/* ---- the command --------------------------------------------------------------------------------------------- */
+
+static int plan_into_file(struct plan *p, int argc, char **argv)
 {
-    cJSON *document = cJSON_CreateObject();
-    cJSON_AddItemToObject(document, "points", list);
-    char *text = cJSON_Print(document);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(document);
+    char error[1024];
+    struct output output;
+    struct sweep_header header;
+    sweep_header_fill(&header, p->options->output, p->points->text, argc, argv);
+    int code = output_open(&output, p->options, &header, error, sizeof error) ? EXIT_OK : refuse(error);
+    if (code == EXIT_OK) {
+        p->output = &output;
+        plan_points(p);
+        output_ended(&output);
+        code = output_publish(&output) ? EXIT_OK : EXIT_ENVIRONMENT;
+    }
+    output_close(&output);
+    sweep_header_clear(&header);
+    return code;
+}
+
+static int plan(struct plan *p, int argc, char **argv)
+{
+    char error[1024];
+    if (!targets_find(p->options->target, threads_of_runs(p->options), p->target, &p->n_targets, error, sizeof error))
+        return refuse(error);
+    if (p->options->output && p->n_targets > 1)
+        return refuse("--output: a file holds the predictions for one target; name one with --target");
+    if (p->options->frontier)
+        return frontier(p->points, p->target, p->n_targets, p->options);
+    p->json = p->options->json ? plan_json_begin() : NULL;
+    int code = EXIT_OK;
+    if (p->options->output)
+        code = plan_into_file(p, argc, argv);
+    else
+        plan_points(p);
+    if (p->json)
+        plan_json_end(p->json);
+    return code;
 }
 
 int plan_main(int argc, char **argv)
 {
     struct options options = {0};
     struct sweep_points points = {0};
-    const int code = options_parse("plan", argc, argv, &options, &points);
+    int code = options_parse("plan", argc, argv, &options, &points);
     if (code >= 0)
         return code;
-    cJSON *list = options.json ? cJSON_CreateArray() : NULL;
-    if (!options.json)
-        print_heading();
-    for (size_t i = 0; i < points.n; i++) {
-        struct record record;
-        record_init(&record);
-        run_predict(&points.config[i], (int)options.threads, &record);
-        if (options.json)
-            cJSON_AddItemToArray(list, record_json(&record));
-        else
-            print_record(&record);
-        record_clear(&record);
-    }
-    if (options.json)
-        print_json(list);
+    if (world_rank_of_launcher() < 0)  /* else one rank of several is here alone, and MPI is for all of them */
+        world_open(&argc, &argv);
+    code = plan(&(struct plan){.options = &options, .points = &points}, argc, argv);
     sweep_points_clear(&points);
-    return EXIT_OK;
+    return code;
 }
