@@ -35,7 +35,7 @@ check "... to six runs" eval '(($(runs_in c.h5) == 6))'
 
 check "a shard with a run that fails" sweep --trainer standard --batch-size 2 --memory-limit 4096 -o small.h5
 check "... is merged" merge small.h5 a.h5 -o f.h5
-check "... beside the others, as its limit makes it another configuration" column_is f.h5 status "oom_device ok ok"
+check "... beside the others, as its limit makes it another configuration" column_is f.h5 status "oom_predicted ok ok"
 
 check_fails 2 "an output that exists is kept" merge a.h5 b.h5 -o c.h5
 check "... and the remedy named" said "c.journal exists: take another -o, or replace it with --overwrite"

@@ -64,6 +64,12 @@ static void an_empty_journal_leaves_all_to_do(void **state)
     }
 }
 
+/* What was not measured, and what now may be. */
+static bool is_open(enum status s)
+{
+    return s == STATUS_SKIPPED || s == STATUS_PREDICTED;
+}
+
 static void results_are_kept_and_the_skipped_are_not(void **state)
 {
     (void)state;
@@ -71,7 +77,7 @@ static void results_are_kept_and_the_skipped_are_not(void **state)
         setup(NULL);
         journal_has_result(1, 1, s, 1);
         resume(false);
-        assert_int_equal(point[1].state, s == STATUS_SKIPPED ? POINT_WAITING : POINT_DONE);
+        assert_int_equal(point[1].state, is_open(s) ? POINT_WAITING : POINT_DONE);
         assert_int_equal(point[0].state, POINT_WAITING);
     }
 }
@@ -81,11 +87,11 @@ static void retry_failed_redoes_what_failed(void **state)
     (void)state;
     for (enum status s = 0; s < N_STATUSES; s++) {
         const bool failed = s == STATUS_CRASHED || s == STATUS_FAILED || s == STATUS_TIMEOUT ||
-                            s == STATUS_OOM_DEVICE || s == STATUS_OOM_HOST;
+                            s == STATUS_OOM_DEVICE || s == STATUS_OOM_HOST || s == STATUS_OOM_PREDICTED;
         setup(NULL);
         journal_has_result(1, 1, s, 2);
         resume(true);
-        assert_int_equal(point[1].state, failed || s == STATUS_SKIPPED ? POINT_WAITING : POINT_DONE);
+        assert_int_equal(point[1].state, failed || is_open(s) ? POINT_WAITING : POINT_DONE);
         assert_int_equal(point[1].attempt, 3);
         assert_int_equal(point[1].vain_starts, 0);
     }

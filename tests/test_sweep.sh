@@ -67,9 +67,12 @@ check "no child is left behind the limit" no_worker_is_left
 
 # ---- memory
 small=$TMPDIR/small.h5
-check "out of memory under --memory-limit is a result" \
-    dpsweep sweep "$mark" --trainer dpsgd --batch-size 1,64,128 --memory-limit 20M -o "$small"
-check "... of each point that does not fit, and of no other" column_is "$small" status "ok oom_device oom_device"
+too_large=("$mark" --trainer dpsgd --batch-size "1,64,128" --memory-limit 20M -o "$small")
+check "what by prediction does not fit under --memory-limit is not started" dpsweep sweep "${too_large[@]}"
+check "... and it is said why" said 'oom_predicted: needs .* MiB, more than the memory limit of 20.0 MiB; --try'
+check "... of each such point, and of no other" column_is "$small" status "ok oom_predicted oom_predicted"
+check "--try-anyway starts it" dpsweep sweep "${too_large[@]}" --resume --retry-failed --try-anyway
+check "... and it runs out of memory" column_is "$small" status "ok oom_device oom_device"
 
 # 200 MiB of data in all are enough for one sample, not for the per-sample gradients of 512.
 full=$TMPDIR/full.h5

@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "resume.h"
 #include "run.h"
+#include "target.h"
 #include "../base/check.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/world.h"
@@ -141,6 +142,31 @@ static void give_up_hopeless(struct sweep *s)
     for (size_t i = 0; i < s->n; i++)
         if (s->point[i].state == POINT_WAITING && s->point[i].vain_starts >= RESUME_MOST_STARTS)
             finish_unmeasured(s, &s->point[i], STATUS_CRASHED, why);
+}
+
+/* What a run on this rank's host may take beside those of the other ranks there; 0: not known. */
+static double memory_of_a_run(void)
+{
+    int most = 1;
+    for (int rank = 0, n; rank < world()->size; rank++) {
+        n = 0;
+        for (int other = 0; other < world()->size; other++)
+            n += world()->host_of[other] == world()->host_of[rank];
+        most = n > most ? n : most;
+    }
+    return target_local_share(most);
+}
+
+static void leave_out_too_large(struct sweep *s)
+{
+    char why[TEXT_BYTES];
+    const double share = memory_of_a_run();
+    for (size_t i = 0; i < s->n; i++) {
+        struct point *p = &s->point[i];
+        if (p->state == POINT_WAITING &&
+            target_refuses(p->config, (double)p->predicted.peak_bytes, share, why, sizeof why))
+            finish_unmeasured(s, p, STATUS_OOM_PREDICTED, why);
+    }
 }
 
 static void skip_hopeless(struct sweep *s, const struct record *ended)
@@ -355,6 +381,8 @@ enum exit_code conduct_sweep(struct output *output, const struct options *option
     CHECK(s->lane = calloc((size_t)world()->size, sizeof *s->lane));
     plan(s, points);
     give_up_hopeless(s);
+    if (!options->try_anyway)
+        leave_out_too_large(s);
     if (options->launcher)
         possible = measure_by_launcher(s);
     else if (options->no_isolate)

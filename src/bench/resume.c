@@ -33,12 +33,14 @@ static struct known *known_list(size_t n)
 static bool is_kept(const struct record *record, bool retry_failed)
 {
     switch (record_status(record)) {
-    case STATUS_SKIPPED: return false;
+    case STATUS_SKIPPED:
+    case STATUS_PREDICTED: return false;
     case STATUS_CRASHED:
     case STATUS_FAILED:
     case STATUS_TIMEOUT:
     case STATUS_OOM_DEVICE:
-    case STATUS_OOM_HOST: return !retry_failed;
+    case STATUS_OOM_HOST:
+    case STATUS_OOM_PREDICTED: return !retry_failed;
     default: return true;
     }
 }
