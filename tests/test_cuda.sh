@@ -52,6 +52,7 @@ check "docs/feasibility.md is what it says" eval '"$cuda" plan jobs/feasibility.
     "$PYTHON" results/feasibility.py | diff - docs/feasibility.md'
 check "a GPU that is there tells its memory" on CUDA_STANDIN_MEMORY=3221225472 plan "${tiny[@]}" --memory-limit 2G
 check "... and what of it is free for a run" said 'local: 3\.0 GiB of memory, 1\.0 GiB of it left alone'
+check "... but not how fast it is" said_not "at best"
 check_fails 3 "a driver that is too old is refused" on CUDA_STANDIN_DRIVER=11080 run "${tiny[@]}"
 check "... with both versions" said 'driver is for CUDA 11.8, this program needs [0-9]+\.[0-9]+: update the driver'
 check_fails 3 "no visible GPU is refused" on CUDA_VISIBLE_DEVICES= run "${tiny[@]}"

@@ -51,7 +51,8 @@ double forecast_sweep_s(const double *run_s, size_t n, int ranks)
             if (busy_s[r] < busy_s[first])
                 first = r;
         busy_s[first] += left[i];
-        end_s = fmax(end_s, busy_s[first]);
+        if (!(busy_s[first] <= end_s)) /* or not known */
+            end_s = busy_s[first];
     }
     free(left);
     free(busy_s);

@@ -13,6 +13,7 @@
 #include "run.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -273,6 +274,9 @@ static int say_all(const struct sweep_points *points, const struct target *targe
 int frontier(const struct sweep_points *points, const struct target *target, int n_targets,
     const struct options *options)
 {
+    for (int t = 0; t < n_targets; t++)
+        if (isnan(target[t].memory_bytes))
+            return log_error("--frontier: the memory of %s is not known; name a --target", target[t].name), EXIT_USAGE;
     for (int t = 0; t < n_targets && options->measure; t++)
         if (cannot_measure(points, &target[t]))
             return log_error("%s", cannot_measure(points, &target[t])), EXIT_USAGE;
