@@ -39,6 +39,10 @@ check "... with less noise for more of it" holds "noise_multiplier[0] > noise_mu
 check "a sweep with a target is resumed without measuring again" dpsweep sweep "${small[@]}" "${poisson[@]}" \
     --target-epsilon 1,4 --trainer ghost -o "$results" --resume
 check "... each point once" holds "len(trainer) == 2 and attempt == [1, 1]"
+results=$TMPDIR/launched.h5
+check "a launch finds the same noise" dpsweep launch "${small[@]}" "${poisson[@]}" --target-epsilon 1 --trainer ghost \
+    --launcher "mpirun -n 1" -o "$results"
+check "... for the same epsilon" holds "0.999 <= epsilon_prv_upper[0] <= 1 and noise_multiplier[0] > 0.7"
 
 # guarantee_says TEXT OPTIONS...: a run has no epsilon, and says why
 guarantee_says() {

@@ -109,10 +109,13 @@ static void add_options(struct words *w, const struct options *options)
         add_word(w, "--verbose");
 }
 
+/* The noise multiplier of a target is found again. */
 static void add_config(struct words *w, const struct config *config)
 {
     for (int f = 0; f < N_CONFIG_FIELDS; f++) {
         char value[TEXT_BYTES];
+        if (config->target_epsilon > 0 && &config_field[f] == config_field_find("noise_multiplier"))
+            continue;
         field_text(&config_field[f], config, value, sizeof value);
         add_word(w, "--%s=%s", option_of(&config_field[f]).text, value);
     }

@@ -250,9 +250,10 @@ static bool append_file(struct parser *parser, struct sweep_points *points, cons
     return fine;
 }
 
-static bool is_given(const struct parser *parser, const char *field)
+/* What the command line says of a field; NULL: nothing. */
+static const char *given(const struct parser *parser, const char *field)
 {
-    return parser->axes.list[config_field_find(field) - config_field] != NULL;
+    return parser->axes.list[config_field_find(field) - config_field];
 }
 
 static bool make_points(struct parser *parser, int argc, char **argv, struct sweep_points *points)
@@ -260,7 +261,8 @@ static bool make_points(struct parser *parser, int argc, char **argv, struct swe
     struct options *options = parser->options;
     char *error = parser->error;
     const size_t bytes = sizeof parser->error;
-    if (is_given(parser, "target_epsilon") && is_given(parser, "noise_multiplier") &&
+    const char *target = given(parser, "target_epsilon");
+    if (target && strcmp(target, "0") != 0 && given(parser, "noise_multiplier") &&
         parser->command->command != COMMAND_WORKER)
         REFUSE("--target-epsilon and --noise-multiplier contradict each other; choose one");
     for (int i = 0; i < options->n_files; i++)
