@@ -1,8 +1,10 @@
 /* channel.h - between the process of a group's member and its rank, which is its parent: a socket for requests and
  * answers, a shared block of memory for the numbers.
  *
- * The child fills a bucket and asks; its rank does with the other ranks what was asked, in place, and answers with one
- * byte.  Requests are answered in their order, so that one bucket can be filled while another is worked on. */
+ * The child fills a bucket and asks; its rank does with the other ranks what was asked, leaves the result beside it and
+ * answers with one byte.  Requests are answered in their order, so that one bucket can be filled while another is worked
+ * on.  What is given and what is got are apart, because MPI libraries have been wrong about collectives in place (Open
+ * MPI's issue 9385). */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 #include <stddef.h>
@@ -15,19 +17,19 @@ enum collective {
     SUM_FLOATS,          /* n elements: all get the sum */
     SUM_DOUBLES,
     MAX_DOUBLES,         /* all get the greatest */
-    SCATTER_SUM_FLOATS,  /* n for each member: member r gets the sum of the r-th n, where its bucket begins */
-    GATHER_FLOATS,       /* n of each member, the r-th n of member r's bucket: all get all */
+    SCATTER_SUM_FLOATS,  /* n for each member: member r gets the sum of the r-th n */
+    GATHER_FLOATS,       /* n of each member: all get all, in the order of the members */
     SHARE_BYTES,         /* all get what member 0 has */
 };
 struct request { int32_t collective, bucket, n; };
 
 struct channel {         /* the shared block */
     int rank, size;      /* of the group */
-    _Alignas(64) char bucket[BUCKETS][BUCKET_BYTES];
+    struct bucket { _Alignas(64) char given[BUCKET_BYTES], got[BUCKET_BYTES]; } bucket[BUCKETS];
 };
 
 /* The child's side (group.c). */
-void *channel_bucket(int bucket);
+struct bucket *channel_bucket(int bucket);
 void channel_ask(const struct request *);  /* returns at once */
 void channel_await(void);                  /* the answer to the oldest request */
 #endif

@@ -56,9 +56,9 @@ struct part group_part(long n, int rank, int size)
 
 /* ---- requests ------------------------------------------------------------------------------------------------ */
 
-void *channel_bucket(int bucket)
+struct bucket *channel_bucket(int bucket)
 {
-    return channel->bucket[bucket];
+    return &channel->bucket[bucket];
 }
 
 static void rank_is_gone(void)
@@ -91,10 +91,10 @@ static void combine(enum collective collective, void *x, int n, size_t element_b
 {
     const size_t bytes = (size_t)n * element_bytes;
     CHECK(bytes <= BUCKET_BYTES);
-    memcpy(channel_bucket(0), x, bytes);
+    memcpy(channel_bucket(0)->given, x, bytes);
     channel_ask(&(struct request){.collective = collective, .n = n});
     channel_await();
-    memcpy(x, channel_bucket(0), bytes);
+    memcpy(x, channel_bucket(0)->got, bytes);
 }
 
 void group_sum_host(double *x, int n)

@@ -29,26 +29,31 @@ static long length_of(const struct way *w, long piece)
     return left < room(w) ? left : room(w);
 }
 
-/* Part p of a piece: between x and the p-th place of its bucket. */
-static void put(const struct way *w, long piece, int p)
+static struct bucket *bucket_of(long piece)
 {
-    const long n = length_of(w, piece);
-    float *bucket = channel_bucket((int)(piece % BUCKETS));
-    device_copy_out(bucket + p * n, w->x + p * w->stride + piece * room(w), (size_t)n * sizeof *bucket);
+    return channel_bucket((int)(piece % BUCKETS));
+}
+
+/* Part p of a piece goes to a place of its bucket, or comes from there. */
+static void put(const struct way *w, long piece, int p, int place)
+{
+    const size_t n = (size_t)length_of(w, piece), bytes = n * sizeof *w->x;
+    device_copy_out(bucket_of(piece)->given + (size_t)place * bytes, w->x + p * w->stride + piece * room(w), bytes);
 }
 
 static void take(const struct way *w, long piece, int p, int place)
 {
-    const long n = length_of(w, piece);
-    const float *bucket = channel_bucket((int)(piece % BUCKETS));
-    device_copy_in(w->x + p * w->stride + piece * room(w), bucket + place * n, (size_t)n * sizeof *bucket);
+    const size_t n = (size_t)length_of(w, piece), bytes = n * sizeof *w->x;
+    device_copy_in(w->x + p * w->stride + piece * room(w), bucket_of(piece)->got + (size_t)place * bytes, bytes);
 }
 
 static void put_all(const struct way *w, long piece)
 {
     for (int p = 0; p < w->parts; p++)
-        if (w->collective != GATHER_FLOATS || p == group()->rank)
-            put(w, piece, p);
+        if (w->collective != GATHER_FLOATS)
+            put(w, piece, p, p);
+        else if (p == group()->rank)
+            put(w, piece, p, 0);
     channel_ask(&(struct request){.collective = (int)w->collective, .bucket = (int)(piece % BUCKETS),
         .n = (int)length_of(w, piece)});
 }

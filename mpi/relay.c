@@ -28,7 +28,7 @@ struct relay {
     enum stage stage;
     bool left;                          /* no child any more */
     struct request request;
-    int64_t agreement[AGREEMENT];
+    int64_t own[AGREEMENT], agreement[AGREEMENT];
     double since_s;                     /* of this stage */
     struct channel *channel;
     int socket, child_socket, memory;   /* -1: closed */
@@ -140,36 +140,37 @@ static void agree(struct relay *r)
 {
     const struct request *q = &r->request;
     const int64_t code = ((int64_t)q->n << 8) | (q->collective << 4) | q->bucket;
-    r->agreement[LEFT] = r->left;
-    r->agreement[MOST] = r->left ? INT64_MIN : code;
-    r->agreement[LEAST] = r->left ? INT64_MIN : -code;
+    r->own[LEFT] = r->left;
+    r->own[MOST] = r->left ? INT64_MIN : code;
+    r->own[LEAST] = r->left ? INT64_MIN : -code;
     begin(r, AGREEING);
-    CHECK_MPI(MPI_Iallreduce(MPI_IN_PLACE, r->agreement, AGREEMENT, MPI_INT64_T, MPI_MAX, r->comm, &r->pending));
+    CHECK_MPI(MPI_Iallreduce(r->own, r->agreement, AGREEMENT, MPI_INT64_T, MPI_MAX, r->comm, &r->pending));
 }
 
 static void combine(struct relay *r)
 {
     const struct request *q = &r->request;
-    void *x = r->channel->bucket[q->bucket];
+    void *given = r->channel->bucket[q->bucket].given, *got = r->channel->bucket[q->bucket].got;
     begin(r, COMBINING);
     switch ((enum collective)q->collective) {
     case SUM_FLOATS:
-        CHECK_MPI(MPI_Iallreduce(MPI_IN_PLACE, x, q->n, MPI_FLOAT, MPI_SUM, r->comm, &r->pending));
+        CHECK_MPI(MPI_Iallreduce(given, got, q->n, MPI_FLOAT, MPI_SUM, r->comm, &r->pending));
         break;
     case SUM_DOUBLES:
-        CHECK_MPI(MPI_Iallreduce(MPI_IN_PLACE, x, q->n, MPI_DOUBLE, MPI_SUM, r->comm, &r->pending));
+        CHECK_MPI(MPI_Iallreduce(given, got, q->n, MPI_DOUBLE, MPI_SUM, r->comm, &r->pending));
         break;
     case MAX_DOUBLES:
-        CHECK_MPI(MPI_Iallreduce(MPI_IN_PLACE, x, q->n, MPI_DOUBLE, MPI_MAX, r->comm, &r->pending));
+        CHECK_MPI(MPI_Iallreduce(given, got, q->n, MPI_DOUBLE, MPI_MAX, r->comm, &r->pending));
         break;
     case SCATTER_SUM_FLOATS:
-        CHECK_MPI(MPI_Ireduce_scatter_block(MPI_IN_PLACE, x, q->n, MPI_FLOAT, MPI_SUM, r->comm, &r->pending));
+        CHECK_MPI(MPI_Ireduce_scatter_block(given, got, q->n, MPI_FLOAT, MPI_SUM, r->comm, &r->pending));
         break;
     case GATHER_FLOATS:
-        CHECK_MPI(MPI_Iallgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, x, q->n, MPI_FLOAT, r->comm, &r->pending));
+        CHECK_MPI(MPI_Iallgather(given, q->n, MPI_FLOAT, got, q->n, MPI_FLOAT, r->comm, &r->pending));
         break;
     case SHARE_BYTES:
-        CHECK_MPI(MPI_Ibcast(x, q->n, MPI_BYTE, 0, r->comm, &r->pending));
+        memcpy(got, given, (size_t)q->n);
+        CHECK_MPI(MPI_Ibcast(got, q->n, MPI_BYTE, 0, r->comm, &r->pending));
         break;
     }
 }

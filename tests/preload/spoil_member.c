@@ -32,6 +32,6 @@ ssize_t recv(int file, void *data, size_t bytes, int flags)
     const ssize_t got = syscall(SYS_recvfrom, file, data, bytes, flags, NULL, NULL);
     const char *member = getenv("SPOIL_MEMBER"), *by = getenv("SPOIL_BY");
     if (channel && file == CHANNEL_SOCKET_FD && member && by && channel->rank == atoi(member))
-        ((float *)channel->bucket[0])[PLACE] += (float)atof(by);
+        ((float *)channel->bucket[0].got)[PLACE] += (float)atof(by);
     return got;
 }
