@@ -12,34 +12,30 @@
 /* ---- rows of runs -------------------------------------------------------------------------------------------- */
 
 struct place { size_t run, row; };
-struct series {
+struct rows {
     const struct sweep_state *state;
-    const struct column *column; /* offsets in a line: the run, then the row */
-    int n_columns, n_kinds;      /* N_MEMORY_KINDS where a row has bytes of each kind */
-    size_t count_offset, rows_offset, row_bytes, bytes_offset; /* in struct record; of a row; in a row */
+    const struct series *series;
     struct place *place;
     size_t n;
 };
 
-static const char *row_of(const struct series *s, size_t i)
+static const char *row_of(const struct rows *r, size_t i)
 {
-    const struct place at = s->place[i];
-    const char *rows;
-    memcpy(&rows, (const char *)&s->state->record[at.run] + s->rows_offset, sizeof rows);
-    return rows + at.row * s->row_bytes;
+    const struct place at = r->place[i];
+    return series_rows(r->series, &r->state->record[at.run]) + at.row * r->series->row_bytes;
 }
 
 static void heading(const void *ctx, int c, char text[CELL_BYTES])
 {
-    const struct series *s = ctx;
-    snprintf(text, CELL_BYTES, "%s", c == 0                ? "run_id"
+    const struct series *s = ((const struct rows *)ctx)->series;
+    snprintf(text, CELL_BYTES, "%s", c == 0              ? "run_id"
                                      : c <= s->n_columns ? s->column[c - 1].field.name
                                                          : memory_kind_name[c - 1 - s->n_columns]);
 }
 
 static bool is_number(const void *ctx, int c)
 {
-    const struct series *s = ctx;
+    const struct series *s = ((const struct rows *)ctx)->series;
     return c == 0 || c > s->n_columns || !s->column[c - 1].meanings;
 }
 
@@ -53,12 +49,13 @@ static void put_word(const char *words, uint64_t i, char text[CELL_BYTES])
 
 static bool cell(const void *ctx, size_t i, int c, bool exact, char text[CELL_BYTES])
 {
-    const struct series *s = ctx;
-    const char *row = row_of(s, i);
+    const struct rows *r = ctx;
+    const struct series *s = r->series;
+    const char *row = row_of(r, i);
     uint64_t whole;
     double number;
     if (c == 0) {
-        snprintf(text, CELL_BYTES, "%llu", (unsigned long long)s->state->record[s->place[i].run].run_id);
+        snprintf(text, CELL_BYTES, "%llu", (unsigned long long)r->state->record[r->place[i].run].run_id);
         return true;
     }
     const struct column *column = c <= s->n_columns ? &s->column[c - 1] : NULL;
@@ -78,16 +75,14 @@ static bool cell(const void *ctx, size_t i, int c, bool exact, char text[CELL_BY
     return true;
 }
 
-static void find_places(struct series *s)
+static void find_places(struct rows *r)
 {
     struct buffer all = {0};
-    for (size_t i = 0; i < s->state->n_records; i++) {
-        const uint64_t count = *(const uint64_t *)((const char *)&s->state->record[i] + s->count_offset);
-        for (size_t k = 0; k < count; k++)
+    for (size_t i = 0; i < r->state->n_records; i++)
+        for (size_t k = 0; k < series_count(r->series, &r->state->record[i]); k++)
             buffer_add(&all, &(struct place){i, k}, sizeof(struct place));
-    }
-    s->n = all.bytes / sizeof *s->place;
-    s->place = (struct place *)all.data;
+    r->n = all.bytes / sizeof *r->place;
+    r->place = (struct place *)all.data;
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
@@ -104,12 +99,15 @@ static bool write_file(const char *directory, const char *name, const struct tab
     return export_close(out);
 }
 
-static bool write_series(const char *directory, const char *name, struct series s, enum export_format format)
+static bool write_series(const char *directory, const struct series *s, const struct sweep_state *state,
+                         enum export_format format)
 {
-    find_places(&s);
-    const struct table t = {s.n, 1 + s.n_columns + s.n_kinds, &s, heading, is_number, cell};
-    const bool ok = write_file(directory, name, &t, format);
-    free(s.place);
+    struct rows r = {.state = state, .series = s};
+    find_places(&r);
+    const struct table t = {r.n, 1 + s->n_columns + (s->bytes_offset ? N_MEMORY_KINDS : 0), &r, heading, is_number,
+                            cell};
+    const bool ok = write_file(directory, s->name, &t, format);
+    free(r.place);
     return ok;
 }
 
@@ -123,18 +121,10 @@ static bool write_runs(const char *directory, const struct sweep_state *s, enum 
     return ok;
 }
 
-#define SERIES(columns, member, row_type, kinds, offset)                                                          \
-    (struct series){.state = s, .column = columns, .n_columns = n_##columns##s, .n_kinds = kinds,                    \
-                    .count_offset = offsetof(struct record, n_##member),                                          \
-                    .rows_offset = offsetof(struct record, member), .row_bytes = sizeof(struct row_type),         \
-                    .bytes_offset = offset}
-
 bool export_tables(const char *directory, const struct sweep_state *s, enum export_format format)
 {
-    return write_runs(directory, s, format) &&
-           write_series(directory, "steps", SERIES(step_column, steps, step_row, 0, 0), format) &&
-           write_series(directory, "memory", SERIES(memory_column, memory, memory_row, N_MEMORY_KINDS,
-                                                    offsetof(struct memory_row, bytes)), format) &&
-           write_series(directory, "timeline", SERIES(timeline_column, timeline, trace_row, N_MEMORY_KINDS,
-                                                      offsetof(struct trace_row, bytes)), format);
+    bool ok = write_runs(directory, s, format);
+    for (int k = 0; k < N_SERIES && ok; k++)
+        ok = write_series(directory, &series_table[k], s, format);
+    return ok;
 }

@@ -11,16 +11,17 @@
 
 static void write_steps(FILE *out, const struct record *r)
 {
+    const struct series *steps = &series_table[SERIES_STEPS];
     for (size_t i = 0; i < r->n_steps; i++) {
-        const struct step_line line = {.row = r->steps[i]};
-        for (int c = 0; c < n_step_columns; c++) {
+        const struct step_row *row = &r->steps[i];
+        for (int c = 0; c < steps->n_columns; c++) {
             char tag[64];
-            const struct field *f = &step_column[c].field;
+            const struct field *f = &steps->column[c].field;
             if (f->kind != FIELD_F64)
                 continue;
             snprintf(tag, sizeof tag, "step/%s", f->name);
-            tfevents_scalar(out, r->start_time + line.row.time_s, line.row.step, tag,
-                            *(const double *)((const char *)&line + f->offset));
+            tfevents_scalar(out, r->start_time + row->time_s, row->step, tag,
+                            *(const double *)((const char *)row + f->offset - sizeof(uint64_t)));
         }
     }
 }

@@ -32,8 +32,7 @@ static const char INTRODUCTION[] =
 static const char TIMELINE[] =
     "One row per change of phase or of memory in the last step before the measured ones, run after run: the memory\n"
     "curve of a step. A step with more than 256 of them is thinned evenly: of neighbours the row with more bytes\n"
-    "stays, so the peak is there. A run without wait and warm-up steps has none. `change` is their dimension and\n"
-    "holds nothing.";
+    "stays, so the peak is there. A run without wait and warm-up steps has none.";
 
 static const char TABLES[] =
     "\n"
@@ -110,6 +109,20 @@ static void vocabulary(FILE *out)
     MEMORY_KIND_LIST(KIND_ROW)
 }
 
+static void series(FILE *out, const struct series *s, const char *text)
+{
+    char title[32], intro[640];
+    snprintf(title, sizeof title, "/%s", s->name);
+    snprintf(intro, sizeof intro, "%s\n`%s` is their dimension and holds nothing.", text, s->dimension);
+    table(out, title, intro);
+    row(out, "run", "u32", "", RUN_KEY_HELP);
+    columns(out, s->column, s->n_columns);
+    if (!s->bytes_offset)
+        return;
+    row(out, "category", "text", "", CATEGORY_HELP);
+    row(out, "bytes", "u64", "byte", BYTES_HELP);
+}
+
 void results_format_write(FILE *out)
 {
     fputs(INTRODUCTION, out);
@@ -118,20 +131,10 @@ void results_format_write(FILE *out)
     row(out, "run", "u32", "", RUN_HELP);
     for (int i = 0; i < n_record_fields; i++)
         columns(out, &(struct column){record_field[i], 8, NULL}, 1);
-    columns(out, slice_column, n_slice_columns);
-    table(out, "/steps", "One row per optimizer step, run after run. `obs` is their dimension and holds nothing.");
-    row(out, "run", "u32", "", RUN_KEY_HELP);
-    columns(out, step_column, n_step_columns);
-    table(out, "/memory", "One row per stage of a run. `sample` is their dimension and holds nothing.");
-    row(out, "run", "u32", "", RUN_KEY_HELP);
-    columns(out, memory_column, n_memory_columns);
-    row(out, "category", "text", "", CATEGORY_HELP);
-    row(out, "bytes", "u64", "byte", BYTES_HELP);
-    table(out, "/timeline", TIMELINE);
-    row(out, "run", "u32", "", RUN_KEY_HELP);
-    columns(out, timeline_column, n_timeline_columns);
-    row(out, "category", "text", "", CATEGORY_HELP);
-    row(out, "bytes", "u64", "byte", BYTES_HELP);
+    columns(out, slice_column, N_SLICE_COLUMNS);
+    series(out, &series_table[SERIES_STEPS], "One row per optimizer step, run after run.");
+    series(out, &series_table[SERIES_MEMORY], "One row per stage of a run.");
+    series(out, &series_table[SERIES_TIMELINE], TIMELINE);
     fputs(TABLES, out);
     vocabulary(out);
 }

@@ -13,17 +13,29 @@ struct column {
     const char *meanings;        /* words for 0, 1, 2 ...: CF's flag_meanings; NULL: a number */
 };
 
-/* A run's rows in the other groups; also the key that they carry. */
-struct run_slice {
-    uint64_t run, steps_start, steps_count, memory_start, memory_count, timeline_start, timeline_count;
+/* The rows that a run has some of: one group of the file for each kind.  A line is the number of the run and a row;
+ * offsets of columns are those in a line. */
+struct series {
+    const char *name, *help, *dimension;
+    const struct column *column;        /* without run */
+    int n_columns;
+    size_t count_offset, rows_offset;   /* of their number and of the pointer to them, in struct record */
+    size_t row_bytes;
+    size_t bytes_offset;                /* in a row, of uint64_t[N_MEMORY_KINDS], a 2-D column; 0: there are none */
 };
-struct step_line { uint64_t run; struct step_row row; };
-struct memory_line { uint64_t run; struct memory_row row; }; /* row.bytes: the 2-D column /memory/bytes */
+enum { SERIES_STEPS, SERIES_MEMORY, SERIES_TIMELINE, N_SERIES };
+extern const struct series series_table[N_SERIES];
+uint64_t series_count(const struct series *, const struct record *);
+const char *series_rows(const struct series *, const struct record *);
 
-struct timeline_line { uint64_t run; struct trace_row row; };
+/* Where a run's rows are in the groups. */
+struct run_slice {
+    uint64_t run;
+    struct { uint64_t start, count; } of[N_SERIES];
+};
+extern const struct column slice_column[2 * N_SERIES];
+enum { N_SLICE_COLUMNS = 2 * N_SERIES };
 
-extern const struct column slice_column[], step_column[], memory_column[], timeline_column[]; /* without run */
-extern const int n_slice_columns, n_step_columns, n_memory_columns, n_timeline_columns;
 extern const char RUN_HELP[], RUN_KEY_HELP[], BYTES_HELP[], CATEGORY_HELP[];
 
 /* Root attributes besides SWEEP_TEXTS. */

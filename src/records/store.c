@@ -5,6 +5,7 @@
 #include "store.h"
 
 #include "disk.h"
+#include "schema.h"
 #include "store_hdf5.h"
 #include "store_write.h"
 
@@ -68,7 +69,8 @@ static size_t count_rows(const struct sweep_state *s)
 {
     size_t n = s->n_records;
     for (size_t i = 0; i < s->n_records; i++)
-        n += s->record[i].n_steps + s->record[i].n_memory + s->record[i].n_timeline;
+        for (int k = 0; k < N_SERIES; k++)
+            n += series_count(&series_table[k], &s->record[i]);
     return n;
 }
 

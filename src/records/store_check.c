@@ -132,29 +132,19 @@ static void check_key(struct walk *w, const char *group, const uint32_t *wanted,
     TRY(H5Dclose(d));
 }
 
-struct series { const char *group; size_t count_offset; const struct column *column; int n_columns; };
-static const struct series *series_list(int *n)
-{
-    static struct series list[3];
-    list[0] = (struct series){"/steps", offsetof(struct record, n_steps), step_column, n_step_columns};
-    list[1] = (struct series){"/memory", offsetof(struct record, n_memory), memory_column, n_memory_columns};
-    list[2] = (struct series){"/timeline", offsetof(struct record, n_timeline), timeline_column, n_timeline_columns};
-    *n = 3;
-    return list;
-}
-
 static void check_series(struct walk *w, const struct series *series, const struct sweep_state *s)
 {
     struct buffer keys = {0};
+    char group[32];
+    snprintf(group, sizeof group, "/%s", series->name);
     for (size_t i = 0; i < s->n_records; i++) {
         const uint32_t run = (uint32_t)i;
-        const uint64_t count = *(const uint64_t *)((const char *)&s->record[i] + series->count_offset);
-        for (uint64_t k = 0; k < count; k++)
+        for (uint64_t k = 0; k < series_count(series, &s->record[i]); k++)
             buffer_add(&keys, &run, sizeof run);
     }
     const size_t n = keys.bytes / sizeof(uint32_t);
-    check_columns(w, series->group, series->column, series->n_columns, n);
-    check_key(w, series->group, (const uint32_t *)keys.data, n);
+    check_columns(w, group, series->column, series->n_columns, n);
+    check_key(w, group, (const uint32_t *)keys.data, n);
     buffer_clear(&keys);
 }
 
@@ -165,7 +155,7 @@ static void check_runs(struct walk *w, const struct sweep_state *s)
         row[i] = (uint32_t)i;
     for (int i = 0; i < n_record_fields; i++)
         check_column(w, "/runs", &record_field[i], s->n_records);
-    check_columns(w, "/runs", slice_column, n_slice_columns, s->n_records);
+    check_columns(w, "/runs", slice_column, N_SLICE_COLUMNS, s->n_records);
     check_key(w, "/runs", row, s->n_records);
     free(row);
 }
@@ -214,16 +204,14 @@ static void check_table(struct walk *w, const struct sweep_state *s)
 void validate_file(const char *h5_path, const struct sweep_state *s, struct problems *p)
 {
     char why[512] = "";
-    int n;
     struct h5 begun = h5_begin(why, sizeof why), *h = &begun;
     const hid_t access = h5_access(h);
     struct walk w = {h, p, TRY(H5Fopen(h5_path, H5F_ACC_RDONLY, access))};
     if (!h->failed) {
-        const struct series *series = series_list(&n);
         check_root(&w);
         check_runs(&w, s);
-        for (int i = 0; i < n; i++)
-            check_series(&w, &series[i], s);
+        for (int k = 0; k < N_SERIES; k++)
+            check_series(&w, &series_table[k], s);
         check_table(&w, s);
     }
     TRY(H5Fclose(w.file));

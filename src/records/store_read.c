@@ -178,14 +178,17 @@ static void read_root(struct h5 *h, hid_t root, struct sweep_state *s)
     s->crc32 = (uint32_t)read_number_attribute(h, root, "journal_crc32");
 }
 
-/* The rows of the groups in memory, and which of them belong to which run. */
+/* The lines of the groups in memory, and which of them belong to which run. */
 struct tables {
     struct run_slice *slice;
-    struct step_line *step;
-    struct memory_line *memory;
-    struct timeline_line *timeline;
-    hsize_t n_steps, n_memory, n_timeline;
+    char *line[N_SERIES];
+    hsize_t n[N_SERIES];
 };
+
+static size_t line_bytes(const struct series *series)
+{
+    return sizeof(uint64_t) + series->row_bytes;
+}
 
 static void read_runs(struct h5 *h, hid_t root, struct sweep_state *s, struct tables *t)
 {
@@ -202,17 +205,7 @@ static void read_runs(struct h5 *h, hid_t root, struct sweep_state *s, struct ta
         record_init(&s->record[i]);
     for (int i = 0; i < n_record_fields; i++)
         read_column(h, group, &record_field[i], s->record, n, sizeof *s->record);
-    read_columns(h, group, slice_column, n_slice_columns, t->slice, n, sizeof *t->slice);
-    TRY(H5Gclose(group));
-}
-
-static void read_steps(struct h5 *h, hid_t root, struct tables *t)
-{
-    const hid_t group = TRY(H5Gopen2(root, "steps", H5P_DEFAULT));
-    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_steps)));
-    t->n_steps = h->failed ? 0 : t->n_steps;
-    t->step = memory_get(t->n_steps * sizeof *t->step);
-    read_columns(h, group, step_column, n_step_columns, t->step, t->n_steps, sizeof *t->step);
+    read_columns(h, group, slice_column, N_SLICE_COLUMNS, t->slice, n, sizeof *t->slice);
     TRY(H5Gclose(group));
 }
 
@@ -243,33 +236,42 @@ static void read_bytes(struct h5 *h, hid_t group, void *base, size_t n, size_t s
     TRY(H5Dclose(d));
 }
 
-static void read_memory(struct h5 *h, hid_t root, struct tables *t)
+static uint64_t n_words(const char *words)
 {
-    const hid_t group = TRY(H5Gopen2(root, "memory", H5P_DEFAULT));
-    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_memory)));
-    t->n_memory = h->failed ? 0 : t->n_memory;
-    t->memory = memory_get(t->n_memory * sizeof *t->memory);
-    read_columns(h, group, memory_column, n_memory_columns, t->memory, t->n_memory, sizeof *t->memory);
-    if (!h->failed)
-        read_bytes(h, group, t->memory->row.bytes, t->n_memory, sizeof *t->memory);
-    for (size_t i = 0; i < t->n_memory; i++)
-        if (t->memory[i].row.stage >= N_STAGES)
-            h5_fail(h, "/memory/stage holds %llu, which is no stage", (unsigned long long)t->memory[i].row.stage);
-    TRY(H5Gclose(group));
+    uint64_t n = 1;
+    for (; *words; words++)
+        n += *words == ' ';
+    return n;
 }
 
-static void read_timeline(struct h5 *h, hid_t root, struct tables *t)
+/* Words are looked up by these numbers. */
+static void check_words(struct h5 *h, const struct series *series, const struct tables *t, int k)
 {
-    const hid_t group = TRY(H5Gopen2(root, "timeline", H5P_DEFAULT));
-    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n_timeline)));
-    t->n_timeline = h->failed ? 0 : t->n_timeline;
-    t->timeline = memory_get(t->n_timeline * sizeof *t->timeline);
-    read_columns(h, group, timeline_column, n_timeline_columns, t->timeline, t->n_timeline, sizeof *t->timeline);
-    if (!h->failed)
-        read_bytes(h, group, t->timeline->row.bytes, t->n_timeline, sizeof *t->timeline);
-    for (size_t i = 0; i < t->n_timeline && !h->failed; i++)
-        if (t->timeline[i].row.phase > N_PHASES)
-            h5_fail(h, "/timeline/phase holds %llu, which is no phase", (unsigned long long)t->timeline[i].row.phase);
+    for (int c = 0; c < series->n_columns; c++) {
+        const struct column *column = &series->column[c];
+        const uint64_t most = column->meanings ? n_words(column->meanings) : 0;
+        for (size_t i = 0; i < t->n[k] && most && !h->failed; i++) {
+            uint64_t value;
+            memcpy(&value, t->line[k] + i * line_bytes(series) + column->field.offset, sizeof value);
+            if (value >= most)
+                h5_fail(h, "/%s/%s holds %llu, which means nothing", series->name, column->field.name,
+                        (unsigned long long)value);
+        }
+    }
+}
+
+static void read_series(struct h5 *h, hid_t root, struct tables *t, int k)
+{
+    const struct series *series = &series_table[k];
+    const size_t stride = line_bytes(series);
+    const hid_t group = TRY(H5Gopen2(root, series->name, H5P_DEFAULT));
+    TRY(H5Dclose(open_column(h, group, "run", H5T_INTEGER, 1, &t->n[k])));
+    t->n[k] = h->failed ? 0 : t->n[k];
+    t->line[k] = memory_get(t->n[k] * stride);
+    read_columns(h, group, series->column, series->n_columns, t->line[k], t->n[k], stride);
+    if (!h->failed && series->bytes_offset)
+        read_bytes(h, group, t->line[k] + sizeof(uint64_t) + series->bytes_offset, t->n[k], stride);
+    check_words(h, series, t, k);
     TRY(H5Gclose(group));
 }
 
@@ -278,20 +280,21 @@ static bool within(uint64_t start, uint64_t count, uint64_t n)
     return start <= n && count <= n - start;
 }
 
-static void hand_out_rows(struct h5 *h, struct sweep_state *s, const struct tables *t)
+static void hand_out(struct h5 *h, struct sweep_state *s, const struct tables *t, int k)
 {
+    const struct series *series = &series_table[k];
     for (size_t i = 0; i < s->n_records && !h->failed; i++) {
-        const struct run_slice *slice = &t->slice[i];
-        if (!within(slice->steps_start, slice->steps_count, t->n_steps) ||
-            !within(slice->memory_start, slice->memory_count, t->n_memory) ||
-            !within(slice->timeline_start, slice->timeline_count, t->n_timeline))
-            h5_fail(h, "run %zu claims rows that /steps, /memory or /timeline does not have", i);
-        for (uint64_t k = 0; k < slice->steps_count && !h->failed; k++)
-            record_add_step(&s->record[i], &t->step[slice->steps_start + k].row);
-        for (uint64_t k = 0; k < slice->memory_count && !h->failed; k++)
-            record_add_memory(&s->record[i], &t->memory[slice->memory_start + k].row);
-        for (uint64_t k = 0; k < slice->timeline_count && !h->failed; k++)
-            record_add_timeline(&s->record[i], &t->timeline[slice->timeline_start + k].row);
+        const uint64_t start = t->slice[i].of[k].start, count = t->slice[i].of[k].count;
+        if (!within(start, count, t->n[k])) {
+            h5_fail(h, "run %zu claims rows that /%s does not have", i, series->name);
+            return;
+        }
+        char *rows = memory_get(count * series->row_bytes), *record = (char *)&s->record[i];
+        for (uint64_t n = 0; n < count; n++)
+            memcpy(rows + n * series->row_bytes, t->line[k] + (start + n) * line_bytes(series) + sizeof(uint64_t),
+                   series->row_bytes);
+        memcpy(record + series->count_offset, &count, sizeof count);
+        memcpy(record + series->rows_offset, &rows, sizeof rows);
     }
 }
 
@@ -303,18 +306,13 @@ static void read_everything(struct h5 *h, hid_t root, struct sweep_state *s)
         read_root(h, root, s);
     if (!h->failed)
         read_runs(h, root, s, &t);
-    if (!h->failed)
-        read_steps(h, root, &t);
-    if (!h->failed)
-        read_memory(h, root, &t);
-    if (!h->failed)
-        read_timeline(h, root, &t);
-    if (!h->failed)
-        hand_out_rows(h, s, &t);
+    for (int k = 0; k < N_SERIES && !h->failed; k++) {
+        read_series(h, root, &t, k);
+        if (!h->failed)
+            hand_out(h, s, &t, k);
+        free(t.line[k]);
+    }
     free(t.slice);
-    free(t.step);
-    free(t.memory);
-    free(t.timeline);
 }
 
 bool store_read(const char *h5_path, struct sweep_state *s, char *error, size_t error_bytes)
@@ -339,7 +337,7 @@ bool store_read(const char *h5_path, struct sweep_state *s, char *error, size_t 
 
 bool store_glance(const char *h5_path, size_t *rows, uint32_t *journal_crc32, char *error, size_t error_bytes)
 {
-    static const char *const key[] = {"runs/run", "steps/run", "memory/run", "timeline/run"};
+    char key[1 + N_SERIES][64] = {"runs/run"};
     char why[512] = "";
     struct h5 begun = h5_begin(why, sizeof why), *h = &begun;
     const hid_t access = h5_access(h);
@@ -349,7 +347,9 @@ bool store_glance(const char *h5_path, size_t *rows, uint32_t *journal_crc32, ch
         check_format(h, root);
     *journal_crc32 = (uint32_t)read_number_attribute(h, root, "journal_crc32");
     *rows = 0;
-    for (int i = 0; i < 4 && !h->failed; i++) {
+    for (int k = 0; k < N_SERIES; k++)
+        snprintf(key[1 + k], sizeof key[0], "%s/run", series_table[k].name);
+    for (int i = 0; i < 1 + N_SERIES && !h->failed; i++) {
         hsize_t n = 0;
         TRY(H5Dclose(open_column(h, root, key[i], H5T_INTEGER, 1, &n)));
         *rows += n;

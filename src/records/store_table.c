@@ -73,12 +73,12 @@ void put_table(struct h5 *h, hid_t file, const struct sweep_state *s, const stru
 {
     const struct rows records = {s->record, s->n_records, sizeof *s->record};
     const struct rows slices = {slice, s->n_records, sizeof *slice};
-    struct table_member *m = memory_get((size_t)(n_record_fields + n_slice_columns) * sizeof *m);
+    struct table_member *m = memory_get((size_t)(n_record_fields + N_SLICE_COLUMNS) * sizeof *m);
     size_t row_bytes = 0;
     int n = 0;
     for (; n < n_record_fields; n++)
         row_bytes = add_member(&m[n], &record_field[n], records, row_bytes);
-    for (int i = 0; i < n_slice_columns; i++, n++)
+    for (int i = 0; i < N_SLICE_COLUMNS; i++, n++)
         row_bytes = add_member(&m[n], &slice_column[i].field, slices, row_bytes);
     row_bytes++; /* status_code */
 

@@ -27,22 +27,12 @@ static void put_runs(struct h5 *h, hid_t file, const struct sweep_state *s, cons
     TRY(H5DSset_scale(scale, "run"));
     for (int i = 0; i < n_record_fields; i++)
         put_columns(h, group, &(struct column){record_field[i], 8, NULL}, 1, records, scale);
-    put_columns(h, group, slice_column, n_slice_columns, slices, scale);
+    put_columns(h, group, slice_column, N_SLICE_COLUMNS, slices, scale);
     TRY(H5Dclose(scale));
     TRY(H5Gclose(group));
 }
 
 /* ---- rows of runs -------------------------------------------------------------------------------------------- */
-
-/* One group of rows that all runs have some of.  A line is the number of the run and a row. */
-struct series {
-    const char *name, *help, *dimension;
-    const struct column *column;
-    int n_columns;
-    size_t count_offset, rows_offset;   /* in struct record */
-    size_t row_bytes;
-    size_t bytes_offset;                /* of the bytes of each kind in a line; 0: it has none */
-};
 
 enum { BLOCK_ROWS = 8 * CHUNK_ROWS, MOST_COLUMNS = 64 };
 
@@ -112,14 +102,9 @@ static hsize_t write_block(struct h5 *h, const struct series *s, const struct se
     for (int i = 0; i < s->n_columns; i++)
         write_column(h, id->column[i], &s->column[i], lines, from);
     if (s->bytes_offset)
-        write_bytes(h, id->bytes, lines, s->bytes_offset, from);
+        write_bytes(h, id->bytes, lines, sizeof(uint64_t) + s->bytes_offset, from);
     buffer_drop(block, block->bytes);
     return from + lines.n;
-}
-
-static uint64_t count_of(const struct series *s, const struct record *r)
-{
-    return *(const uint64_t *)((const char *)r + s->count_offset);
 }
 
 static void put_series(struct h5 *h, hid_t file, const struct series *s, const struct sweep_state *state)
@@ -128,12 +113,11 @@ static void put_series(struct h5 *h, hid_t file, const struct series *s, const s
     struct buffer block = {0};
     hsize_t n = 0, written = 0;
     for (size_t i = 0; i < state->n_records; i++)
-        n += count_of(s, &state->record[i]);
+        n += series_count(s, &state->record[i]);
     open_series(h, file, s, n, &id);
     for (uint64_t i = 0; i < state->n_records && !h->failed; i++) {
-        const char *rows;
-        memcpy(&rows, (const char *)&state->record[i] + s->rows_offset, sizeof rows);
-        for (uint64_t k = 0; k < count_of(s, &state->record[i]); k++) {
+        const char *rows = series_rows(s, &state->record[i]);
+        for (uint64_t k = 0; k < series_count(s, &state->record[i]); k++) {
             buffer_add(&block, &i, sizeof i);
             buffer_add(&block, rows + k * s->row_bytes, s->row_bytes);
             if (block.bytes == BLOCK_ROWS * (sizeof i + s->row_bytes))
@@ -143,24 +127,6 @@ static void put_series(struct h5 *h, hid_t file, const struct series *s, const s
     write_block(h, s, &id, &block, written);
     close_series(h, s, &id);
     buffer_clear(&block);
-}
-
-static void put_all_series(struct h5 *h, hid_t file, const struct sweep_state *state)
-{
-    const struct series steps = {
-        "steps", "one row per optimizer step, run after run", "obs", step_column, n_step_columns,
-        offsetof(struct record, n_steps), offsetof(struct record, steps), sizeof(struct step_row), 0};
-    const struct series memory = {
-        "memory", "the ledger of device memory at each stage, run after run", "sample", memory_column, n_memory_columns,
-        offsetof(struct record, n_memory), offsetof(struct record, memory), sizeof(struct memory_row),
-        offsetof(struct memory_line, row.bytes)};
-    const struct series timeline = {
-        "timeline", "the ledger at each change in one step, run after run", "change", timeline_column,
-        n_timeline_columns, offsetof(struct record, n_timeline), offsetof(struct record, timeline),
-        sizeof(struct trace_row), offsetof(struct timeline_line, row.bytes)};
-    put_series(h, file, &steps, state);
-    put_series(h, file, &memory, state);
-    put_series(h, file, &timeline, state);
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------ */
@@ -206,24 +172,31 @@ static void put_root(struct h5 *h, hid_t root, const struct sweep_state *s)
     put_config_text(h, root, header->config_text ? header->config_text : "");
 }
 
+/* Which rows of the groups are whose: run after run. */
+static struct run_slice *find_slices(const struct sweep_state *s)
+{
+    struct run_slice *slice = memory_get((s->n_records + 1) * sizeof *slice);
+    for (size_t i = 0; i < s->n_records; i++) {
+        slice[i].run = i;
+        for (int k = 0; k < N_SERIES; k++) {
+            slice[i].of[k].count = series_count(&series_table[k], &s->record[i]);
+            slice[i + 1].of[k].start = slice[i].of[k].start + slice[i].of[k].count;
+        }
+    }
+    return slice;
+}
+
 static void put_everything(struct h5 *h, hid_t file, const struct sweep_state *s)
 {
-    struct buffer slices = {0};
-    struct run_slice slice = {0};
-    for (size_t i = 0; i < s->n_records; i++) {
-        const struct record *r = &s->record[i];
-        slice = (struct run_slice){i, slice.steps_start + slice.steps_count, r->n_steps,
-                                   slice.memory_start + slice.memory_count, r->n_memory,
-                                   slice.timeline_start + slice.timeline_count, r->n_timeline};
-        buffer_add(&slices, &slice, sizeof slice);
-    }
+    struct run_slice *slice = find_slices(s);
     const hid_t root = TRY(H5Gopen2(file, "/", H5P_DEFAULT));
     put_root(h, root, s);
-    put_runs(h, root, s, (const struct run_slice *)slices.data);
-    put_all_series(h, root, s);
-    put_table(h, root, s, (const struct run_slice *)slices.data);
+    put_runs(h, root, s, slice);
+    for (int k = 0; k < N_SERIES; k++)
+        put_series(h, root, &series_table[k], s);
+    put_table(h, root, s, slice);
     TRY(H5Gclose(root));
-    buffer_clear(&slices);
+    free(slice);
 }
 
 static hid_t new_file(struct h5 *h)
