@@ -147,6 +147,7 @@ static void record_sweep(void)
     char journal[600], h5[600];
     snprintf(watched, sizeof watched, "%s", in_tmp("recorded"));
     mkdir(watched, 0755);
+    remove_files(in_tmp("recorded/x"));
     snprintf(journal, sizeof journal, "%s/x.journal", watched);
     snprintf(h5, sizeof h5, "%s/x.h5", watched);
     struct journal *j = open_journal(journal, JOURNAL_NEW);
@@ -316,9 +317,10 @@ static void write_disk(void)
     remove(journal_path);
     remove(h5_path);
     for (int i = 0; i < disk.n_names; i++) {
+        const struct buffer *b = &disk.name[i].file->content;
         snprintf(path, sizeof path, "%s/%s", folder, disk.name[i].text);
         if (!strcmp(path, journal_path) || !strcmp(path, h5_path))
-            save(path, disk.name[i].file->content.data, disk.name[i].file->content.bytes);
+            save(path, b->bytes ? b->data : "", b->bytes);
     }
 }
 
