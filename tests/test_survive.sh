@@ -5,7 +5,7 @@
 killed_now_and_then() { mkdir "$TMPDIR/kills" && TMPDIR=$TMPDIR/kills KILLS=5 "$ROOT/tests/long/kill_sweep.sh"; }
 check "a sweep that is killed five times loses nothing" killed_now_and_then
 
-# ---- a full disk: one of 512 KiB that only this process sees, with 300 KiB of ballast
+# ---- a full disk: one of 4 MiB that only this process sees, nearly full of ballast
 points=(--batch-size 2 --seq-len 8 --active-steps 1 --seed 1,2,3,4,5,6,7,8,9,10,11,12)
 small=$TMPDIR/small
 mkdir "$small"
@@ -14,8 +14,8 @@ on_a_full_disk() {
 set -u
 small=$1 dpsweep=$2
 shift 2
-mount -t tmpfs -o size=512k none "$small" || exit 77
-head -c 400000 /dev/zero > "$small/ballast"
+mount -t tmpfs -o size=4m none "$small" || exit 77
+head -c 4050000 /dev/zero > "$small/ballast"
 "$dpsweep" sweep "$@" -o "$small/a.h5" 2> "$small/../said" &
 job=$!
 for ((i = 0; i < 600; i++)); do # until it is full
