@@ -80,7 +80,8 @@ check "... with what was measured" eval '[[ $(statuses) == "ok ok ok " ]]'
 check "... each begun once" all_are "$TMPDIR/b.h5" attempt 1
 
 check "three hosts again" eval '"$hosts" stop; "$hosts" start 3 2'
-"$hosts" login "$program" launch "$mark" --batch-size 6 --ranks-per-run 3 --active-steps "$endless,3" -o "$TMPDIR/c.h5" \
+"$hosts" login "$program" launch "$mark" --batch-size 6 --ranks-per-run 3 --active-steps "$endless,3" \
+    -o "$TMPDIR/c.h5" \
     --launcher "mpirun --hostfile $HOSTFILE --map-by node -n {ranks}" > "$TMPDIR/said" 2>&1 &
 job=$!
 check "a group over three hosts, which launch started, measures" eventually one_on_each_host
