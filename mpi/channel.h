@@ -1,10 +1,10 @@
 /* channel.h - between the process of a group's member and its rank, which is its parent: a socket for requests and
  * answers, a shared block of memory for the numbers.
  *
- * The child fills a bucket and asks; its rank does with the other ranks what was asked, leaves the result beside it and
- * answers with one byte.  Requests are answered in their order, so that one bucket can be filled while the ranks work on
- * another.  What is given and what is got are apart, because MPI libraries have been wrong about collectives in place
- * (Open MPI's issue 9385). */
+ * The child fills a bucket and asks; its rank does with the other ranks what was asked, leaves the result beside it
+ * and answers with one byte.  Requests are answered in their order, so that one bucket can be filled while the ranks
+ * work on another.  What is given and what is got are apart, because MPI libraries have been wrong about collectives in
+ * place (Open MPI's issue 9385). */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 #include <stddef.h>
