@@ -19,6 +19,10 @@ check "a sweep goes on with what was launched" dpsweep sweep "$mark" --trainer s
 check "... and the other way round" launch --trainer standard,dpsgd --batch-size 2,4,8,1 --resume
 check "... each measured once" eval 'all_are "$file" attempt 1 && [[ $(column "$file" run_id) == "0 1 2 3 4 5 6 7" ]]'
 
+check "noise for an epsilon is launched" dpsweep launch --target-epsilon 3 --sampling poisson --data random:1000 \
+    --batch-size 8 -o "$TMPDIR/epsilon.h5"
+check "... as the same configuration" column_is "$TMPDIR/epsilon.h5" status ok
+
 launched=(--active-steps "3,$endless" --order shortest --overwrite)
 in_background() { # options: until the endless run is at work
     "$BUILD/dpsweep" launch "$mark" -o "$file" "${launched[@]}" "$@" > "$TMPDIR/said" 2>&1 &
