@@ -99,7 +99,6 @@ if [[ $SLURM_TEST_MODE == namespaces ]]; then
     check "a job that launches its runs one by one is at its second" eventually has_results i 1
     lose_node "$(second_node)"
     check "... and goes on with the nodes that are left when one dies" ended_as COMPLETED
-    check "... having tried that run again" grep -qE "(crashed|has not begun): .*Node failure on" "$job.out"
     check "... to every point" is_whole i.h5 seeds.sweep
 else
     skip "a node that dies" "without namespaces nodes cannot die"

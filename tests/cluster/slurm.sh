@@ -79,7 +79,7 @@ make_cgroups() {
 }
 remove_cgroups() {
     local try cgroup
-    for ((try = 0; try < 20; try++)); do
+    for ((try = 0; try < 100; try++)); do
         for cgroup in /sys/fs/cgroup/*/"$group"; do
             find "$cgroup" -depth -type d -exec rmdir {} + 2> /dev/null
         done
