@@ -70,16 +70,17 @@ static void make_world(int n)
     many = (struct world){.size = n, .cores = 1, .host_of = host_of, .host = "many"};
 }
 
-static void make_points(struct sweep_points *points, size_t n)
+/* As a command line says it: one point for each seed. */
+static void make_points(size_t n, char *path, struct options *options, struct sweep_points *points)
 {
-    char error[256];
-    CHECK(points->config = calloc(n, sizeof *points->config));
-    for (points->n = 0; points->n < n; points->n++) {
-        struct config *c = &points->config[points->n];
-        config_default(c);
-        c->seed = points->n + 1;
-        CHECK(config_resolve(c, error, sizeof error));
-    }
+    char *seeds = malloc(8 * n + 1), *end = seeds;
+    CHECK(seeds && n > 0 && n < 1000000);
+    for (size_t i = 1; i <= n; i++)
+        end += sprintf(end, i > 1 ? ",%zu" : "%zu", i);
+    char *argv[] = {"sweep", "--overwrite", "-o", path, "--seed", seeds, NULL};
+    if (options_parse("sweep", 6, argv, options, points) >= 0)
+        exit(EXIT_USAGE);
+    free(seeds);
 }
 
 int main(int argc, char **argv)
@@ -91,18 +92,19 @@ int main(int argc, char **argv)
     struct output output;
     struct sweep_points points = {0};
     struct sweep_header header = {0};
-    const struct options options = {.output = argv[3], .overwrite = true};
+    struct options options = {0};
     make_world(atoi(argv[1]));
-    make_points(&points, strtoul(argv[2], NULL, 10));
+    make_points(strtoul(argv[2], NULL, 10), argv[3], &options, &points);
     if (!output_open(&output, &options, &header, error, sizeof error))
         die(EXIT_ENVIRONMENT, "%s", error);
     const double wall_s = clock_wall_s(), cpu_s = clock_cpu_s();
     const enum exit_code code = conduct_sweep(&output, &options, &points, &done);
-    const double point_s = (clock_wall_s() - wall_s) / (double)points.n;
-    const double point_cpu_s = (clock_cpu_s() - cpu_s) / (double)points.n;
+    const size_t n = points.n;
+    const double point_s = (clock_wall_s() - wall_s) / (double)n, point_cpu_s = (clock_cpu_s() - cpu_s) / (double)n;
     output_close(&output);
+    sweep_points_clear(&points);
     printf("%zu points of %zu, at most %d at once: %.2f ms of rank 0 a point, %.2f ms of them CPU: enough for %d ranks "
-           "whose runs take %.0f s or more\n", done, points.n, most_running, 1e3 * point_s, 1e3 * point_cpu_s, many.size,
+           "whose runs take %.0f s or more\n", done, n, most_running, 1e3 * point_s, 1e3 * point_cpu_s, many.size,
            ceil(point_s * many.size));
     return code;
 }
