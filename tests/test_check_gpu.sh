@@ -3,21 +3,13 @@
 # first time that it meets a GPU.
 . "$(dirname "$0")/lib.sh"
 
-nvcc=${CUDA_HOME:+$CUDA_HOME/bin/}nvcc
-command -v "$nvcc" > /dev/null || [[ -x ${nvcc:=/usr/local/cuda/bin/nvcc} ]] || skip_all "nvcc is not installed"
-command -v g++ > /dev/null || skip_all "g++ is not installed, and the emulator is C++"
-
-build() { env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u DEVICE make --no-print-directory -j2 "$@"; }
-standins=$BUILD/standin out=$TMPDIR/out
-unset "${!CUDA_STANDIN_@}" "${!EMU_@}" CUDA_VISIBLE_DEVICES DPSWEEP_STRICT DPSWEEP_GPU LD_LIBRARY_PATH
+GPU_GOAL=gpu-programs
+. "$(dirname "$0")/on_standins.sh"
+out=$TMPDIR/out
 
 # in_small [VARIABLE=value...]: the script with tiny shapes; REPORT is what it leaves
 in_small() { env SMALL=1 OUT="$out" LD_LIBRARY_PATH="$standins" "$@" "${script:-tests/gpu/check_gpu}"; }
 reported() { grep -qE -- "$1" "$out/check-gpu.txt"; }
-
-check "the programs for a GPU build" build DEVICE=cuda gpu-programs
-check "the stand-ins build" build -C tests/standin OUT="$standins"
-((tests_failed == 0)) || plan_done
 
 check_fails 3 "without a GPU it ends at once" in_small CUDA_STANDIN_DEVICES=0
 check "... in one line" said_one_line

@@ -2,35 +2,9 @@
 # The program that nvcc builds, without a GPU: on stand-ins of CUDA's libraries (tests/standin), where kernels run in
 # the emulator of tests/emu.  docs/cuda.md says what that shows and what only a GPU can show.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/on_standins.sh"
 
-PYTHON=${PYTHON:-/usr/bin/python3}
-nvcc=${CUDA_HOME:+$CUDA_HOME/bin/}nvcc
-command -v "$nvcc" > /dev/null || [[ -x ${nvcc:=/usr/local/cuda/bin/nvcc} ]] ||
-    skip_all "nvcc is not installed: the CUDA build is not tested (docs/building.md, CUDA)"
-command -v g++ > /dev/null || skip_all "g++ is not installed, and the emulator is C++"
-
-build() { env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u DEVICE make --no-print-directory -j2 "$@"; }
-cuda=$ROOT/build/cuda/dpsweep
-standins=$BUILD/standin
-unset "${!CUDA_STANDIN_@}" "${!EMU_@}" CUDA_VISIBLE_DEVICES DPSWEEP_STRICT DPSWEEP_GPU LD_LIBRARY_PATH
-
-# on [VARIABLE=value...] arguments...: the program on the stand-ins
-on() {
-    local variables=()
-    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
-    env LD_LIBRARY_PATH="$standins" "${variables[@]}" "$cuda" "$@"
-}
-ranks_on() { # the same, as many ranks as $1 says
-    local ranks=$1 variables=()
-    shift
-    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
-    env LD_LIBRARY_PATH="$standins" "${variables[@]}" mpirun -n "$ranks" "$cuda" "$@"
-}
 same_text() { [[ -s $1 ]] && diff "$1" "$2"; }
-
-check "make DEVICE=cuda builds" build DEVICE=cuda build/cuda/dpsweep
-check "the stand-ins build" build -C tests/standin OUT="$standins"
-((tests_failed == 0)) || plan_done
 
 # ---- without a GPU
 small=(--layers 1 --dim 16 --heads 2 --vocab 50 --seq-len 8)
@@ -89,8 +63,9 @@ check "the CPU build measures the same sweep" dpsweep sweep "${points[@]}" -o "$
 check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDIR/cpu.h5" "$TMPDIR/cuda.h5" 1e-5
 check "lazily, on one rank" on CUDA_STANDIN_LAZY=1 sweep "${points[@]}" -o "$TMPDIR/lazy.h5"
 check "... every bit is the same" "$PYTHON" tests/same_steps.py "$TMPDIR/lazy.h5" "$TMPDIR/cuda.h5" 0
-check "in tf32 and bf16 all trainers are measured" \
-    on CUDA_STANDIN_LEAKS=1 DPSWEEP_STRICT=1 sweep "${points[@]}" --precision tf32,bf16 -o "$TMPDIR/rounded.h5"
+rounded=("${tiny[@]}" --model gpt2 --trainer dpsgd,ghost,bookkeeping --precision tf32,bf16)
+check "in tf32 and bf16 trainers are measured" \
+    on CUDA_STANDIN_LEAKS=1 DPSWEEP_STRICT=1 sweep "${rounded[@]}" -o "$TMPDIR/rounded.h5"
 check "... with right gradients" all_are "$TMPDIR/rounded.h5" verdict VALID
 check "... in the memory that was predicted" \
     column_is "$TMPDIR/rounded.h5" predicted_peak "$(column "$TMPDIR/rounded.h5" peak_ledger)"
@@ -104,49 +79,6 @@ check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDI
 check_fails 2 "more ranks than GPUs are refused" ranks_on 2 CUDA_VISIBLE_DEVICES=1 sweep "${tiny[@]}" --no-output
 check "... with the way out" said '2 ranks would share a GPU.*--share-gpu'
 check "... which works" ranks_on 2 CUDA_VISIBLE_DEVICES=1 sweep "${tiny[@]}" --no-output --share-gpu
-
-# ---- groups of ranks, over NCCL
-in_group=(--layers 1 --dim 14 --heads 2 --vocab 51 --seq-len 8 --batch-size 4 --model gpt2 --ranks-per-run 2)
-placed=("${in_group[@]}" --trainer ghost,standard --noise-placement sum,shares,sharded)
-check "groups of two GPUs train one configuration" \
-    ranks_on 2 CUDA_STANDIN_LEAKS=1 sweep "${placed[@]}" -o "$TMPDIR/groups.h5"
-check "... all measured" all_are "$TMPDIR/groups.h5" status ok
-check "... with right gradients" all_are "$TMPDIR/groups.h5" verdict VALID
-check "... in the memory that was predicted" \
-    column_is "$TMPDIR/groups.h5" predicted_peak "$(column "$TMPDIR/groups.h5" peak_ledger)"
-check "... on the CPU too" mpirun_n 2 "$BUILD/dpsweep" sweep "${placed[@]}" -o "$TMPDIR/cpu_groups.h5"
-check "... with the same losses and norms" \
-    "$PYTHON" tests/same_steps.py "$TMPDIR/cpu_groups.h5" "$TMPDIR/groups.h5" 1e-5
-check "... lazily too" ranks_on 2 CUDA_STANDIN_LAZY=1 sweep "${placed[@]}" -o "$TMPDIR/lazy_groups.h5"
-check "... every bit is the same" "$PYTHON" tests/same_steps.py "$TMPDIR/lazy_groups.h5" "$TMPDIR/groups.h5" 0
-
-# member_fails RANK FUNCTION PLACEMENT: a fault in one member of two is a result that names the member, never a hang
-member_fails() {
-    local arguments=("$cuda" sweep "${in_group[@]}" --trainer ghost --noise-placement "$3" --wait-steps 0
-        --warmup-steps 0 --active-steps 1 -o "$TMPDIR/fault-$2.h5")
-    local rank0=(env) rank1=(env)
-    (($1 == 0)) && rank0+=("CUDA_STANDIN_FAIL=$2:1") || rank1+=("CUDA_STANDIN_FAIL=$2:1")
-    LD_LIBRARY_PATH=$standins timeout 60 mpirun -n 1 "${rank0[@]}" "${arguments[@]}" : \
-        -n 1 "${rank1[@]}" "${arguments[@]}" > "$TMPDIR/out" 2>&1
-    local code=$?
-    ((code == 1)) && column_is "$TMPDIR/fault-$2.h5" status failed &&
-        column "$TMPDIR/fault-$2.h5" message | grep -qE "group_nccl.c:[0-9]+: .*member $1 of 2" && return
-    echo "CUDA_STANDIN_FAIL=$2:1 on rank $1: exit code $code" && cat "$TMPDIR/out"
-    return 1
-}
-all_members_fail() {
-    local function good=0 placement
-    for function in $nccl_functions nccl; do
-        [[ $function == ncclGetUniqueId ]] && rank=0 || rank=1
-        [[ $function == ncclAllReduce || $function == nccl ]] && placement=sum || placement=sharded
-        member_fails $rank $function $placement || good=1
-    done
-    return $good
-}
-nccl_functions=$(nm -D "$cuda" | sed -nE 's/.* U (nccl[A-Z][A-Za-z0-9_]*)$/\1/p' |
-    grep -vE 'Abort|ErrorString|LastError' | xargs)
-check "a fault of one member, in any of $(wc -w <<< "$nccl_functions") functions or on the way, names it" \
-    all_members_fail
 
 # ---- launches as nvcc of CUDA 12 makes them
 legacy() {

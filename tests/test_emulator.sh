@@ -79,6 +79,9 @@ fi
 
 [[ -z ${EMU_VARIANTS:-} ]] || plan_done
 
+check "the bits are those of tests/golden/kernel_bits.txt, which a GPU is held against" \
+    diff tests/golden/kernel_bits.txt "$TMPDIR/bits.plain"
+
 # ---- the CPU build --------------------------------------------------------------------------------------------------
 exact() { grep ' = ' "$1"; }
 cpu_bits() { "$out/cpu/kernel_bits" > "$TMPDIR/bits.cpu"; }

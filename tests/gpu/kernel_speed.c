@@ -2,9 +2,10 @@
  *
  *   kernel_speed [FLOATS [SHARE]]
  *
- * Arrays of FLOATS numbers (2^26, 256 MiB each).  A line for each kernel: bytes that it must move over its time, as GB/s
- * and as a share of what cudaMemcpy moves from device to device.  Ends with 1 if an element-wise kernel is below 60 % of
- * that, or one that sums along rows below 50 %, times SHARE (1; 0: no limit). */
+ * Arrays of FLOATS numbers (2^26, 256 MiB each).  A line for each kernel: bytes that it must move over its time, as
+ * GB/s and as a share of what cudaMemcpy moves from device to device.  Ends with 1 if an element-wise kernel is below
+ * 60 % of that, one that sums along rows below 50 %, one that makes random numbers below 20 %, each times SHARE (1; 0:
+ * no limit). */
 #include "../../kernels/kernels.h"
 
 #include <cuda_runtime_api.h>
@@ -64,6 +65,8 @@ static void report(const char *name, double bytes, double least_share)
 #define ELEMENTS(name, words, ...) TIME(#name, (words) * 4.0 * (double)n, 0.6, k_##name(stream, __VA_ARGS__))
 #define ROWS(name, words, ...)     TIME(#name, (words) * 4.0 * (double)n, 0.5, k_##name(stream, __VA_ARGS__))
 
+#define RANDOM(name, words, ...)   TIME(#name, (words) * 4.0 * (double)n, 0.2, k_##name(stream, __VA_ARGS__))
+
 static void elementwise(long n, float *x, float *y, float *z)
 {
     float *v = memory(n);
@@ -75,8 +78,8 @@ static void elementwise(long n, float *x, float *y, float *z)
     ELEMENTS(relu_bwd, 3, z, x, y, n);
     ELEMENTS(to_bf16, 1.5, x, COLS, 0, (uint32_t *)y, 1, n / COLS, COLS);
     ELEMENTS(epilogue, 3, y, COLS, x, z, 1, n / COLS, COLS);
-    ELEMENTS(noise_add, 2, y, 1.0f, ((struct philox_stream){.seed = 1, .stream = STREAM_NOISE}), 0, n);
-    ELEMENTS(dropout, 2, x, y, ((struct philox_stream){.seed = 1, .stream = STREAM_DROPOUT}), 0.1f, 0, n);
+    RANDOM(noise_add, 2, y, 1.0f, ((struct philox_stream){.seed = 1, .stream = STREAM_NOISE}), 0, n);
+    RANDOM(dropout, 2, x, y, ((struct philox_stream){.seed = 1, .stream = STREAM_DROPOUT}), 0.1f, 0, n);
     ELEMENTS(sgd, 5, x, y, z, 0.1f, 0.9f, 1.0f, n);
     ELEMENTS(adamw, 7, x, y, v, z, 0.1f, 0.9f, 0.99f, 1e-8f, 0.1f, 1.0f, 1, n);
     CHECK(cudaFree(v));

@@ -3,16 +3,7 @@
 # built, on the stand-ins of CUDA's libraries: the verdicts, losses and norms of the CPU build.  Takes an hour, because
 # kernels run in the emulator; tests/test_cuda.sh does the same in small.
 . "$(dirname "$0")/../lib.sh"
-
-PYTHON=${PYTHON:-/usr/bin/python3}
-nvcc=${CUDA_HOME:+$CUDA_HOME/bin/}nvcc
-command -v "$nvcc" > /dev/null || [[ -x ${nvcc:=/usr/local/cuda/bin/nvcc} ]] || skip_all "nvcc is not installed"
-build() { env -u MAKEFLAGS -u MAKELEVEL -u BUILD -u DEVICE make --no-print-directory -j2 "$@"; }
-cuda() { env LD_LIBRARY_PATH="$BUILD/standin" mpirun -n 2 build/cuda/dpsweep "$@"; }
-
-check "make DEVICE=cuda builds" build DEVICE=cuda build/cuda/dpsweep
-check "the stand-ins build" build -C tests/standin OUT="$BUILD/standin"
-((tests_failed == 0)) || plan_done
+. "$ROOT/tests/on_standins.sh"
 
 points=(--trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch --batch-size "${BATCHES:-2,4}"
     --seq-len "${LENGTHS:-64,128}" --wait-steps 0 --warmup-steps 0 --active-steps 2)
@@ -20,7 +11,7 @@ tiny=(--model tiny)
 gpt2=(--model gpt2 --layers 2 --dim 64 --heads 4 --vocab 500 --max-seq 128)
 for model in tiny gpt2; do
     declare -n arguments=$model
-    check "$model: the points are measured" cuda sweep "${arguments[@]}" "${points[@]}" -o "$TMPDIR/$model.cuda.h5"
+    check "$model: the points are measured" ranks_on 2 sweep "${arguments[@]}" "${points[@]}" -o "$TMPDIR/$model.cuda.h5"
     check "... all of them" all_are "$TMPDIR/$model.cuda.h5" status ok
     check "... in the memory that was predicted" \
         column_is "$TMPDIR/$model.cuda.h5" predicted_peak "$(column "$TMPDIR/$model.cuda.h5" peak_ledger)"
