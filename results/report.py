@@ -39,7 +39,8 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a bro
 
 LEGEND = """MiB: device memory by the ledger, after the measured steps, after the trainer is freed, at its peak.
 Batch 4 (1): 4 samples a step, 1 in memory at once. Step: median of the measured steps. Tokens/s: valid input tokens of
-a step over that median. Ratio: step time over that of standard in the same configuration (split alike, else unsplit).
+a step over that median. Ratios: step time and peak over those of
+standard in the same configuration (split alike, else unsplit).
 ~: its threads ran less than 80 % of it: a shared machine, or a run too small for its threads. &ndash;: not measured."""
 
 
@@ -68,7 +69,8 @@ COLUMNS = [
     ("peak MiB", True, lambda r: text_of(r["peak_ledger"] / 2**20, 1)),
     ("step ms", True, lambda r: text_of(r["step_ms"]) + ("~" if r["disturbed"] else "")),
     ("tokens/s", True, lambda r: text_of(r["tokens_per_s"])),
-    ("ratio", True, lambda r: text_of(r["time_ratio"])),
+    ("time ratio", True, lambda r: text_of(r["time_ratio"])),
+    ("peak ratio", True, lambda r: text_of(r["memory_ratio"])),
     ("verdict", False, lambda r: text_of(r["verdict"])),
     ("status", False, lambda r: text_of(r["status"])),
 ]

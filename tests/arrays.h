@@ -29,7 +29,7 @@ static inline void *array(size_t n, size_t size)
 }
 
 /* Teardown of every test. */
-static int free_arrays(void **state)
+static inline int free_arrays(void **state)
 {
     (void)state;
     while (n_held) free(held[--n_held]);

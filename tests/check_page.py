@@ -44,7 +44,7 @@ class Page(HTMLParser):
 def rows_of(markdown):
     """The rows of its tables, without what tells them apart in a last column."""
     cells = [[c.strip() for c in line.strip("|\n").split("|")] for line in open(markdown) if line.startswith("|")]
-    return [row[:12] for row in cells if not row[0].startswith("---")]
+    return [row[:13] for row in cells if not row[0].startswith("---")]
 
 
 path, figures, invalid, title, table = sys.argv[1:]

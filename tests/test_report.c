@@ -178,8 +178,8 @@ static void markdown_has_as_many_bars_in_each_row(void **state)
         int bars = 0;
         for (const char *c = line; *c; c++)
             bars += *c == '|';
-        assert_true(bars == 0 || bars == 13);
-        rows += bars == 13;
+        assert_true(bars == 0 || bars == 14);
+        rows += bars == 14;
     }
     assert_int_equal(rows, 2 + 6);
     free(text);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    TRAINER, CLIPPING, BATCH, SEQ, PROFILED, CLEANED, PEAK, STEP_MS, TOKENS, RATIO, VERDICT, STATUS, ALSO, N_COLUMNS
+    TRAINER, CLIPPING, BATCH, SEQ, PROFILED, CLEANED, PEAK, STEP_MS, TOKENS, TIME_RATIO, MEMORY_RATIO, VERDICT, STATUS, ALSO, N_COLUMNS
 };
 enum { TERMINAL_COLUMNS = 100 };
 
@@ -24,7 +24,8 @@ static const struct { const char *top, *bottom, *markdown; bool number; } headin
     [PEAK] = {"peak", "MiB", "peak MiB", true},
     [STEP_MS] = {"step", "ms", "step ms", true},
     [TOKENS] = {"", "tokens/s", "tokens/s", true},
-    [RATIO] = {"", "ratio", "ratio", true},
+    [TIME_RATIO] = {"time", "ratio", "time ratio", true},
+    [MEMORY_RATIO] = {"peak", "ratio", "peak ratio", true},
     [VERDICT] = {"", "verdict", "verdict", false},
     [STATUS] = {"", "status", "status", false},
     [ALSO] = {"", "also", "also", false},
@@ -35,7 +36,7 @@ static const char LEGEND[] =
     "batch 4 (1): 4 samples a step, 1 in memory at once.  step ms: median of the measured steps.\n"
     "tokens/s: valid input tokens of a step over that median.  -: not measured.\n"
     "~: its threads ran less than 80 % of it: a shared machine, or a run too small for its threads.\n"
-    "ratio: step ms over that of standard in the same configuration (split alike, else unsplit).\n";
+    "ratio: step ms and peak MiB over those of standard in the same configuration (split alike, else unsplit).\n";
 
 struct line {
     const struct record *r;
@@ -149,6 +150,13 @@ static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *
         field_text(&record_field[k], r, value, sizeof value);
         text_append(cell, CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
     }
+    if (isfinite(r->epsilon_prv_upper))
+        text_append(cell, CELL_BYTES, "%sepsilon=%.4g", cell[0] ? " " : "", r->epsilon_prv_upper);
+}
+
+static double peak_ratio(const struct record *r, const struct record *standard)
+{
+    return (double)r->peak_ledger / (double)standard->peak_ledger;
 }
 
 static void set_cells(struct line *l, const struct sweep_state *all, const bool *varies)
@@ -169,7 +177,8 @@ static void set_cells(struct line *l, const struct sweep_state *all, const bool 
     if (timed && record_is_disturbed(r))
         text_append(l->cell[STEP_MS], CELL_BYTES, "~");
     set_number(l->cell[TOKENS], timed ? r->throughput_p50 : NAN);
-    set_number(l->cell[RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
+    set_number(l->cell[TIME_RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
+    set_number(l->cell[MEMORY_RATIO], timed && standard ? peak_ratio(r, standard) : NAN);
     set_text(l->cell[VERDICT], r->verdict);
     set_text(l->cell[STATUS], r->status);
     set_also(l->cell[ALSO], r, varies);
