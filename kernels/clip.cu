@@ -59,8 +59,11 @@ __global__ void clip_per_layer(const float *__restrict__ sq, int stride_sq, floa
 
 __global__ void count_unclipped(const float *__restrict__ coef, int stride, float *__restrict__ count, int rows, int n)
 {
-    ITEM_LOOP(p, rows, n) {
-        for (long b = 0; b < n; b++) count[p] += coef[p * stride + b] == 1.0f ? 1.0f : 0.0f;
+    ROW_LOOP(p, rows, n) {
+        float unclipped = 0.0f;
+        BLOCK_LOOP_SUM(b, n, unclipped) unclipped += coef[p * stride + b] == 1.0f ? 1.0f : 0.0f;
+        unclipped = block_sum(unclipped);
+        if (IS_LEAD) count[p] += unclipped;
     }
 }
 
@@ -86,7 +89,7 @@ API int k_clip_per_layer(kstream st, const float *sq, int stride_sq, float *coef
 }
 API int k_count_unclipped(kstream st, const float *coef, int stride, float *count, int rows, int n)
 {
-    return LAUNCH(count_unclipped, ELT_GRID(rows), ELT_BLOCK, st, coef, stride, count, rows, n);
+    return LAUNCH(count_unclipped, ROW_GRID(rows), ROW_BLOCK(n), st, coef, stride, count, rows, n);
 }
 API int k_norm_total(kstream st, const float *sq, int stride_sq, float *norm, int tensors, int n)
 {
