@@ -25,7 +25,8 @@ mpirun -n 2 "$build/dpsweep" sweep jobs/demo.sweep --data "$folder/fortunes.txt"
 { set +x; } 2> /dev/null
 
 echo
-"${PYTHON:-/usr/bin/python3}" results/loss.py "$folder/demo.h5"
+python=${PYTHON:-/usr/bin/python3}
+"$python" results/loss.py "$folder/demo.h5"
 echo
 echo "The results are in $folder/demo.h5; results/README.md says how to read them."
-echo "A page with figures:  results/report.py $folder/demo.h5"
+echo "A page with figures:  $python results/report.py $folder/demo.h5"

@@ -3,11 +3,15 @@
 
     results/loss.py NAME.h5
 """
-import sys
+import argparse
 
-import h5py
+from reading import h5py
 
-with h5py.File(sys.argv[1]) as f:
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("file", help="results of a sweep")
+options = parser.parse_args()
+
+with h5py.File(options.file) as f:
     runs, steps = f["runs"], f["steps"]
     for i in range(len(runs["run"])):
         start, count = runs["steps_start"][i], runs["steps_count"][i]

@@ -167,6 +167,22 @@ static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
     free(text);
 }
 
+static void what_was_not_started_has_no_machine(void **state)
+{
+    (void)state;
+    struct record r[2] = {run(0, "standard", 4, 2), run(1, "dpsgd", 4, 4)};
+    const struct sweep_state s = {.header = sample_header(), .record = r, .n_records = 2};
+    r[0].host[0] = r[1].host[0] = '\0';
+    char *none = report(&s, REPORT_TEXT);
+    assert_null(strstr(none, "host"));
+    free(none);
+    snprintf(r[1].host, TEXT_BYTES, "node1");
+    r[1].threads = 3;
+    char *one = report(&s, REPORT_TEXT);
+    assert_has(one, "host node1, threads 3\n");
+    free(one);
+}
+
 static void markdown_has_as_many_bars_in_each_row(void **state)
 {
     (void)state;
@@ -382,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_run_that_is_not_ok_shows_no_time_but_its_message),
         cmocka_unit_test(a_time_whose_threads_did_not_run_is_marked),
         cmocka_unit_test(another_axis_gets_a_column_and_a_base_of_its_own),
+        cmocka_unit_test(what_was_not_started_has_no_machine),
         cmocka_unit_test(markdown_has_as_many_bars_in_each_row),
         cmocka_unit_test(csv_quotes_and_leaves_the_unknown_empty),
         cmocka_unit_test(json_is_an_array_of_runs_with_all_columns),

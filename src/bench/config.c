@@ -274,8 +274,8 @@ static bool resolve_adaptive(struct config *config, char *error, size_t bytes)
     if (config->clip_quantile == 0.0)
         return true;
     if (strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 && counts == 1)
-        REFUSE("--clip-quantile: %s clipping has no threshold to stay below; choose --clipping flat or per_layer",
-               config->clipping);
+        REFUSE("--clip-quantile: trainer %s, --clipping %s has no threshold to stay below; choose flat or per_layer; "
+               "in a .sweep file standard may have a section of its own", config->trainer, config->clipping);
     if (config->clip_count_noise == 0.0)
         config->clip_count_noise = adaptive_usual_count_noise(z, counts, (double)config->batch_size);
     const struct adaptive adaptive = {config->clip_quantile, config->clip_learning_rate, config->clip_count_noise};

@@ -112,7 +112,19 @@ static const char *what_is_bad(enum command command)
 {
     return command == COMMAND_VALIDATE  ? "the results are not sound"
            : command == COMMAND_COMPARE ? "something became worse"
+           : command == COMMAND_CHECK   ? "a trainer is wrong"
                                         : "a run failed or is INVALID";
+}
+
+static void print_exit_codes(FILE *out, enum command command)
+{
+    const bool measures = command & (COMMAND_RUN | COMMAND_SWEEP | COMMAND_LAUNCH);
+    const bool judges = measures || command & (COMMAND_PLAN | COMMAND_CHECK | COMMAND_VALIDATE | COMMAND_COMPARE);
+    fprintf(out, "\nExit codes: 0 all well%s, ", measures ? " (or out of memory, which is a result)" : "");
+    if (judges)
+        fprintf(out, "1 %s, ", what_is_bad(command));
+    fprintf(out, "2 wrong usage,\n3 the environment does not do what is needed%s.\n",
+            measures ? ", 75 stopped early: --resume goes on" : "");
 }
 
 void help_command(FILE *out, const struct command_row *command)
@@ -139,9 +151,7 @@ void help_command(FILE *out, const struct command_row *command)
     }
     if (command->command == COMMAND_ACCOUNTANT)
         print_accountant_notes(out);
-    fprintf(out, "\nExit codes: 0 all well (or out of memory, which is a result), 1 %s,\n"
-                 "2 wrong usage, 3 the environment does not do what is needed%s.\n", what_is_bad(command->command),
-            command->command == COMMAND_SWEEP ? ", 75 stopped early: --resume goes on" : "");
+    print_exit_codes(out, command->command);
 }
 
 void help_command_names(char *text, size_t bytes)

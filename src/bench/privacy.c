@@ -129,7 +129,8 @@ bool privacy_calibrate(struct config *c, long n_records, char *error, size_t err
                        last.steps == steps;
     if (!again && !accountant_noise_multiplier(c->target_epsilon, rate, steps, c->delta, &last.noise, &achieved, why,
                                                sizeof why)) {
-        snprintf(error, error_bytes, "--target-epsilon %g: %s", c->target_epsilon, why);
+        snprintf(error, error_bytes, "--target-epsilon %g: %s%s", c->target_epsilon, why,
+                 strcmp(c->data, "random") ? "" : "; --data random has no end: say --data random:RECORDS");
         return false;
     }
     last.target = c->target_epsilon;

@@ -138,7 +138,7 @@ static bool map_file(const char *path, struct journal_map *map, char *error, siz
     if (!mapped)
         snprintf(error, error_bytes, "cannot read %s: %s", path, strerror(errno));
     else if (!plausible)
-        snprintf(error, error_bytes, "%s is not a journal of dpsweep", path);
+        snprintf(error, error_bytes, "%s is not a journal of dpsweep, nor an HDF5 file", path);
     if (fd >= 0)
         close(fd);
     return plausible;

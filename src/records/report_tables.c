@@ -292,13 +292,15 @@ static void model_line(FILE *out, const struct config *c, bool markdown)
             (unsigned long long)c->vocab, markdown ? "\n" : "");
 }
 
-/* "2", or "2, 4, 8 and 3 more". */
+/* "2", or "2, 4, 8 and 3 more"; of the runs that were started. */
 static void say_distinct(FILE *out, const struct sweep_state *s, const char *name)
 {
     const struct field *f = record_field_find(name);
     size_t n = 0;
     for (size_t i = 0, first; i < s->n_records; i++) {
-        for (first = 0; !same_value(f, &s->record[first], &s->record[i]);)
+        if (!s->record[i].host[0])
+            continue;
+        for (first = 0; !s->record[first].host[0] || !same_value(f, &s->record[first], &s->record[i]);)
             first++;
         char value[TEXT_BYTES];
         field_text(f, &s->record[i], value, sizeof value);
@@ -309,6 +311,14 @@ static void say_distinct(FILE *out, const struct sweep_state *s, const char *nam
         fprintf(out, " and %zu more", n - 3);
 }
 
+static bool any_started(const struct sweep_state *s)
+{
+    for (size_t i = 0; i < s->n_records; i++)
+        if (s->record[i].host[0])
+            return true;
+    return false;
+}
+
 static void provenance(FILE *out, const struct sweep_state *s, const char *end)
 {
     char when[ISO_TIME_BYTES];
@@ -317,7 +327,7 @@ static void provenance(FILE *out, const struct sweep_state *s, const char *end)
     fprintf(out, "dpsweep %s%s%s%s, %s, %zu run%s%s%s", h->suite_version, h->git_commit[0] ? " (" : "", h->git_commit,
             h->git_commit[0] ? ")" : "", when, s->n_records, s->n_records == 1 ? "" : "s",
             s->ended ? "" : ", not complete", end);
-    if (s->n_records) {
+    if (any_started(s)) {
         fputs("device ", out);
         say_distinct(out, s, "device");
         fputs(" (", out);
@@ -362,7 +372,8 @@ void report_tables(FILE *out, const struct sweep_state *s, const struct sweep_st
         else
             text_table(out, &layout, l + i, end - i);
     }
-    fprintf(out, "\n%s", LEGEND);
+    if (n)
+        fprintf(out, "\n%s", LEGEND);
     messages(out, l, n, markdown);
     free(l);
 }
