@@ -38,6 +38,8 @@ static const char LEGEND[] =
     "tokens/s: valid input tokens of a step over that median.  -: not measured.\n"
     "~: its threads ran less than 80 % of it: a shared machine, or a run too small for its threads.\n"
     "ratio: step ms and peak MiB over those of standard in the same configuration (split alike, else unsplit).\n";
+static const char ALSO_LEGEND[] =
+    "also: what else differs.  epsilon: an upper bound at --delta for --privacy-steps, or the steps of the run.\n";
 
 struct line {
     const struct record *r;
@@ -152,7 +154,8 @@ static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *
         text_append(cell, CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
     }
     if (isfinite(r->epsilon_prv_upper))
-        text_append(cell, CELL_BYTES, "%sepsilon=%.4g", cell[0] ? " " : "", r->epsilon_prv_upper);
+        text_append(cell, CELL_BYTES, "%sepsilon=%.10g", cell[0] ? " " : "", /* no smaller number may be stated */
+                    ceil(r->epsilon_prv_upper * 1e3) / 1e3);
 }
 
 static double peak_ratio(const struct record *r, const struct record *standard)
@@ -373,7 +376,7 @@ void report_tables(FILE *out, const struct sweep_state *s, const struct sweep_st
             text_table(out, &layout, l + i, end - i);
     }
     if (n)
-        fprintf(out, "\n%s", LEGEND);
+        fprintf(out, "\n%s%s", LEGEND, layout.columns > ALSO ? ALSO_LEGEND : "");
     messages(out, l, n, markdown);
     free(l);
 }
