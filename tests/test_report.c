@@ -167,6 +167,23 @@ static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
     free(text);
 }
 
+static void epsilon_is_rounded_up_and_the_noise_for_it_is_told(void **state)
+{
+    (void)state;
+    struct record r[1] = {run(0, "dpsgd", 4, 2)};
+    const struct sweep_state s = {.header = sample_header(), .record = r, .n_records = 1};
+    r[0].config.noise_multiplier = 0.75;
+    r[0].epsilon_prv_upper = 2.0001;
+    char *asked_noise = report(&s, REPORT_TEXT);
+    assert_has(line_of(asked_noise, "dpsgd"), " epsilon=2.001");
+    assert_null(strstr(asked_noise, "noise_multiplier="));
+    free(asked_noise);
+    r[0].config.target_epsilon = 2.5;
+    char *asked_epsilon = report(&s, REPORT_TEXT);
+    assert_has(line_of(asked_epsilon, "dpsgd"), " noise_multiplier=0.75 epsilon=2.001");
+    free(asked_epsilon);
+}
+
 static void what_was_not_started_has_no_machine(void **state)
 {
     (void)state;
@@ -398,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_run_that_is_not_ok_shows_no_time_but_its_message),
         cmocka_unit_test(a_time_whose_threads_did_not_run_is_marked),
         cmocka_unit_test(another_axis_gets_a_column_and_a_base_of_its_own),
+        cmocka_unit_test(epsilon_is_rounded_up_and_the_noise_for_it_is_told),
         cmocka_unit_test(what_was_not_started_has_no_machine),
         cmocka_unit_test(markdown_has_as_many_bars_in_each_row),
         cmocka_unit_test(csv_quotes_and_leaves_the_unknown_empty),

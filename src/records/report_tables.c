@@ -143,12 +143,18 @@ static void set_mib(char cell[CELL_BYTES], uint64_t bytes)
         set_text(cell, "-");
 }
 
+/* The noise that was found for a target epsilon is an answer, so it is told of a single run as well. */
+static bool is_found(const struct field *f, const struct record *r)
+{
+    return r->config.target_epsilon > 0 && isfinite(r->epsilon_prv_upper) && !strcmp(f->name, "noise_multiplier");
+}
+
 static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *varies)
 {
     cell[0] = '\0';
     for (int k = 0; k < N_CONFIG_FIELDS; k++) {
         char value[TEXT_BYTES];
-        if (!varies[k])
+        if (!varies[k] && !is_found(&record_field[k], r))
             continue;
         field_text(&record_field[k], r, value, sizeof value);
         text_append(cell, CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
