@@ -54,6 +54,11 @@ check_fails 2 "fewer records than the average batch are refused" dpsweep run --s
 check "... with both numbers" said "has 3 records, fewer than --batch-size 4"
 check_fails 2 "random:RECORDS wants a number" dpsweep run --data random:many
 check "... and says which" said "random:RECORDS with 1 to 2147483648"
+check "standard may stand beside thresholds that move" \
+    dpsweep sweep "${small[@]}" --trainer standard,ghost --clip-quantile 0.5 --no-output
+check_fails 2 "automatic clipping has no threshold that could" dpsweep run --clipping automatic --clip-quantile 0.5
+check "... which is said" said "has no threshold to stay below"
+
 # ---- noise that nobody can repeat ------------------------------------------------------------------------------------
 
 results=$TMPDIR/secure.h5

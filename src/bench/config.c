@@ -271,11 +271,11 @@ static bool resolve_adaptive(struct config *config, char *error, size_t bytes)
 {
     const int counts = threshold_counts(config);
     const double z = config->noise_multiplier;
-    if (config->clip_quantile == 0.0)
+    if (config->clip_quantile == 0.0 || !trainer_find(config->trainer)->is_private)
         return true;
     if (strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 && counts == 1)
-        REFUSE("--clip-quantile: trainer %s, --clipping %s has no threshold to stay below; choose flat or per_layer; "
-               "in a .sweep file standard may have a section of its own", config->trainer, config->clipping);
+        REFUSE("--clip-quantile: --clipping %s has no threshold to stay below; choose flat or per_layer",
+               config->clipping);
     if (config->clip_count_noise == 0.0)
         config->clip_count_noise = adaptive_usual_count_noise(z, counts, (double)config->batch_size);
     const struct adaptive adaptive = {config->clip_quantile, config->clip_learning_rate, config->clip_count_noise};

@@ -22,6 +22,7 @@ enum precision rig_precision(const struct config *c)
 
 void rig_trainer_config(const struct config *c, struct trainer_config *t)
 {
+    const bool is_private = trainer_find(c->trainer)->is_private;
     *t = (struct trainer_config){
         .batch_size = (int)c->max_batch_size,
         .ranks = (int)c->ranks_per_run,
@@ -32,7 +33,7 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
         .noise_multiplier = c->noise_multiplier,
         .noise_generator =
             (enum noise_generator)index_of(c->noise_generator, noise_generator_name, N_NOISE_GENERATORS),
-        .adaptive = {c->clip_quantile, c->clip_learning_rate, c->clip_count_noise},
+        .adaptive = {is_private ? c->clip_quantile : 0.0, c->clip_learning_rate, c->clip_count_noise},
         .expected_batch_size = (double)c->batch_size,
         .optimizer = {(enum optimizer_kind)index_of(c->optimizer, optimizer_name, N_OPTIMIZERS), c->learning_rate,
             c->momentum, c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay},
