@@ -39,6 +39,23 @@ check "... with less noise for more of it" holds "noise_multiplier[0] > noise_mu
 check "a sweep with a target is resumed without measuring again" dpsweep sweep "${small[@]}" "${poisson[@]}" \
     --target-epsilon 1,4 --trainer ghost -o "$results" --resume
 check "... each point once" holds "len(trainer) == 2 and attempt == [1, 1]"
+results=$TMPDIR/cut.h5
+check "a target is met also where batches are cut" dpsweep run "${small[@]}" "${poisson[@]}" --target-epsilon 1 \
+    --trainer ghost --max-batch-size 18 -o "$results"
+check "... from below" holds "0.995 <= epsilon_prv_upper[0] <= 1"
+check_fails 2 "... and refused where they are cut too often" dpsweep run "${small[@]}" "${poisson[@]}" \
+    --target-epsilon 1 --max-batch-size 14
+check "... with the remedy" said "max-batch-size.*choose a larger one"
+results=$TMPDIR/adaptive.h5
+check "a target is met with a threshold that moves" dpsweep run "${small[@]}" "${poisson[@]}" --target-epsilon 0.05 \
+    --clip-quantile 0.5 --trainer ghost -o "$results"
+check "... whose count noise fits the noise that was found" holds "noise_multiplier[0] > 5 and
+    noise_multiplier[0] < noise_std[0] / sensitivity[0] <= 1.021 * noise_multiplier[0]"
+check_fails 2 "a count noise that spends more than the target is refused" dpsweep run "${small[@]}" "${poisson[@]}" \
+    --target-epsilon 0.05 --clip-quantile 0.5 --clip-count-noise 2.5 --trainer ghost
+check_fails 2 "epsilon for fewer steps than the run takes is refused" dpsweep run "${small[@]}" \
+    --sampling poisson --data random:1000 --warmup-steps 2 --wait-steps 1 --privacy-steps 3
+check "... with both numbers" said "privacy-steps 3: the run alone takes 4 steps"
 results=$TMPDIR/launched.h5
 check "a launch finds the same noise" dpsweep launch "${small[@]}" "${poisson[@]}" --target-epsilon 1 --trainer ghost \
     --launcher "mpirun -n 1" -o "$results"

@@ -267,15 +267,26 @@ static int threshold_counts(const struct config *config)
     return strcmp(config->clipping, clipping_name[CLIPPING_PER_LAYER]) == 0 ? model_shape_tensors(&shape) : 1;
 }
 
+static bool has_quantile(const struct config *config)
+{
+    return config->clip_quantile != 0.0 && trainer_find(config->trainer)->is_private;
+}
+
 static bool resolve_adaptive(struct config *config, char *error, size_t bytes)
+{
+    if (has_quantile(config) && strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 &&
+        strcmp(config->clipping, clipping_name[CLIPPING_PER_LAYER]) != 0)
+        REFUSE("--clip-quantile: --clipping %s has no threshold to stay below; choose flat or per_layer",
+               config->clipping);
+    return config->target_epsilon != 0.0 || config_resolve_count_noise(config, error, bytes);
+}
+
+bool config_resolve_count_noise(struct config *config, char *error, size_t bytes)
 {
     const int counts = threshold_counts(config);
     const double z = config->noise_multiplier;
-    if (config->clip_quantile == 0.0 || !trainer_find(config->trainer)->is_private)
+    if (!has_quantile(config))
         return true;
-    if (strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 && counts == 1)
-        REFUSE("--clip-quantile: --clipping %s has no threshold to stay below; choose flat or per_layer",
-               config->clipping);
     if (config->clip_count_noise == 0.0)
         config->clip_count_noise = adaptive_usual_count_noise(z, counts, (double)config->batch_size);
     const struct adaptive adaptive = {config->clip_quantile, config->clip_learning_rate, config->clip_count_noise};
@@ -307,6 +318,16 @@ static bool resolve_batch(struct config *config, char *error, size_t bytes)
     return true;
 }
 
+static bool resolve_steps(const struct config *config, char *error, size_t bytes)
+{
+    const unsigned long long steps = config->wait_steps + config->warmup_steps + config->active_steps;
+    const unsigned long long stated = config->privacy_steps;
+    if (stated && stated < steps)
+        REFUSE("--privacy-steps %llu: the run alone takes %llu steps, those of --wait-steps and --warmup-steps among "
+               "them; choose %llu or more, or 0", stated, steps, steps);
+    return true;
+}
+
 static bool resolve_trainer(struct config *config, char *error, size_t bytes)
 {
     struct model_shape shape;
@@ -323,7 +344,7 @@ bool config_resolve(struct config *config, char *error, size_t error_bytes)
 {
     return resolve_precision(config, error, error_bytes) && resolve_model(config, error, error_bytes) &&
            resolve_clipping(config, error, error_bytes) && resolve_adaptive(config, error, error_bytes) &&
-           resolve_batch(config, error, error_bytes) &&
+           resolve_batch(config, error, error_bytes) && resolve_steps(config, error, error_bytes) &&
            resolve_trainer(config, error, error_bytes);
 }
 

@@ -91,6 +91,9 @@ void field_text(const struct field *, const void *base, char *text, size_t bytes
 /* Fills sizes from the model preset, physical batch size and clipping; checks that the point is possible.
  * False: impossible, `error` is one line with the reason and the remedy. */
 bool config_resolve(struct config *, char *error, size_t error_bytes);
+/* The usual --clip-count-noise for the noise multiplier, or whether the one that was asked for is enough.  Part of
+ * config_resolve but with --target-epsilon, where it comes after the noise multiplier is found. */
+bool config_resolve_count_noise(struct config *, char *error, size_t error_bytes);
 void config_sha256(const struct config *, char hex[65]); /* identity: of all fields in table order */
 struct model_shape;
 void config_model_shape(const struct config *, struct model_shape *); /* of a resolved configuration */

@@ -34,15 +34,28 @@ static bool ask(const struct question *q, double delta, struct privacy_epsilon *
     return accountant_epsilon(&q->phase, 1, delta, e, error, bytes);
 }
 
+/* What a cut batch may cost of delta, over all steps, where epsilon is at most `most`. */
+static double price_of_cuts(double cut, uint64_t steps, double most)
+{
+    return (double)steps * cut * (1.0 + exp(most));
+}
+
+/* A little more than an epsilon: so much it may grow when delta becomes less by that price. */
+static double at_most(double epsilon)
+{
+    return 1.01 * epsilon + 0.01;
+}
+
+#define TOO_LIKELY "batches larger than --max-batch-size are too likely for --delta; choose a larger one"
+
 /* delta less the price of cut batches, for which epsilon at that delta is not above the epsilon it is computed with. */
 static bool answer(const struct question *q, struct privacy_epsilon *e, char *error, size_t bytes)
 {
     if (!ask(q, q->delta, e, error, bytes))
         return false;
-    const double most = 1.01 * e->prv_upper + 0.01;
-    const double price = (double)q->phase.steps * q->cut * (1.0 + exp(most));
+    const double most = at_most(e->prv_upper), price = price_of_cuts(q->cut, q->phase.steps, most);
     if (!(price < q->delta / 2)) {
-        snprintf(error, bytes, "batches larger than --max-batch-size are too likely for --delta; choose a larger one");
+        snprintf(error, bytes, TOO_LIKELY);
         return false;
     }
     if (!ask(q, q->delta - price, e, error, bytes))
@@ -123,11 +136,17 @@ bool privacy_calibrate(struct config *c, long n_records, char *error, size_t err
     static struct { double target, rate, delta, noise; uint64_t steps; } last;
     const double rate = (double)c->batch_size / (double)n_records;
     const uint64_t steps = steps_of(c);
+    const double cut = poisson_tail(rate, n_records, (long)c->max_batch_size);
+    const double price = price_of_cuts(cut, steps, at_most(c->target_epsilon)), delta = c->delta - price;
+    if (!(price < c->delta / 2)) {
+        snprintf(error, error_bytes, "--target-epsilon %g: " TOO_LIKELY, c->target_epsilon);
+        return false;
+    }
     char why[512];
     struct privacy_epsilon achieved;
-    const bool again = last.target == c->target_epsilon && last.rate == rate && last.delta == c->delta &&
+    const bool again = last.target == c->target_epsilon && last.rate == rate && last.delta == delta &&
                        last.steps == steps;
-    if (!again && !accountant_noise_multiplier(c->target_epsilon, rate, steps, c->delta, &last.noise, &achieved, why,
+    if (!again && !accountant_noise_multiplier(c->target_epsilon, rate, steps, delta, &last.noise, &achieved, why,
                                                sizeof why)) {
         snprintf(error, error_bytes, "--target-epsilon %g: %s%s", c->target_epsilon, why,
                  strcmp(c->data, "random") ? "" : "; --data random has no end: say --data random:RECORDS");
@@ -135,8 +154,8 @@ bool privacy_calibrate(struct config *c, long n_records, char *error, size_t err
     }
     last.target = c->target_epsilon;
     last.rate = rate;
-    last.delta = c->delta;
+    last.delta = delta;
     last.steps = steps;
     c->noise_multiplier = last.noise;
-    return true;
+    return config_resolve_count_noise(c, error, error_bytes);
 }
