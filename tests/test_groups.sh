@@ -98,7 +98,7 @@ check "... with the same batches and masks on any number of ranks" \
 file=$TMPDIR/secure.h5
 check "groups run with secret keys" mpirun_n 2 "$BUILD/dpsweep" sweep --trainer ghost --ranks-per-run 2 \
     --noise-generator chacha20 --noise-placement sum,shares,sharded --sampling poisson --data random:100 "$mark" \
-    --active-steps 1 -o "$file"
+    --dropout 0.1 --active-steps 1 -o "$file"
 check "... right" all_are "$file" verdict VALID
 unset DPSWEEP_STRICT
 

@@ -101,12 +101,14 @@ static void the_grid_is_fine_enough(void **state)
     for (long P = 1; P < 2000000000; P *= 37)
         for (double R = 1e-3; R < 1e3; R *= 7)
             for (double s = 0.3; s < 20; s *= 3) {
-                const double g = secure_noise_grid(R, s, P);
+                const int sums = s < 1 ? 1 : 8;
+                const double g = secure_noise_grid(R, s, P, sums);
                 int exponent;
                 assert_true(frexp(g, &exponent) == 0.5);
                 assert_true(g <= 0x1p-20 * R * fmin(1, s));
-                assert_true(secure_noise_sensitivity(R, g, P) <= 1.001 * R);
-                assert_true(secure_noise_sensitivity(R, g, P) > R);
+                const double sensitivity = secure_noise_sensitivity(R, g, P, sums);
+                assert_true(sensitivity > R && sensitivity <= 1.001 * R);
+                near("g/2 of each sum, twice", P, sensitivity - R, sums * g * sqrt((double)P), 1e-12 * R);
             }
 }
 

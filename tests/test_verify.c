@@ -57,13 +57,16 @@ struct trial {
     int physical;
     double noise_multiplier;
     enum optimizer_kind optimizer;
+    enum noise_generator generator;
+    double dropout;
 };
 
 static struct trainer_config config_of(const struct trial *a)
 {
     return (struct trainer_config){.clipping = a->clipping, .batch_size = BATCH, .physical_batch_size = a->physical,
         .max_grad_norm = 0.7, .noise_multiplier = a->noise_multiplier, .expected_batch_size = BATCH,
-        .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .seed = 3};
+        .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .noise_generator = a->generator,
+        .dropout = a->dropout, .seed = 3};
 }
 
 struct state_of_training { float *params, *m, *v; uint32_t step; int updates; double learning_rate, max_grad_norm; };
@@ -94,6 +97,14 @@ static struct batch samples(void *ctx, struct part share)
     return dataset_batch_with_repeats(s->data, s->buffer, VERIFY_SAMPLES, share);
 }
 
+/* Verification tells something of the noise that it drew: the noise of training must be other. */
+static void assert_new_keys(const struct trainer *t, struct noise_source before, struct noise_source own_before)
+{
+    const bool secret = t->config.noise_generator == NOISE_CHACHA20;
+    assert_true((memcmp(&t->noise.key, &before.key, sizeof before.key) != 0) == secret);
+    assert_true((memcmp(&t->own_noise.key, &own_before.key, sizeof before.key) != 0) == secret);
+}
+
 static struct verification verify(const struct trial *a)
 {
     struct verification v;
@@ -104,9 +115,11 @@ static struct verification verify(const struct trial *a)
     assert_true(rig_create_model(&rig, &a->shape) && rig_create_trainer(&rig, a->ops, &config, T));
     model_init(rig.model, 3);
     const struct state_of_training before = state_of(rig.trainer);
+    const struct noise_source noise = rig.trainer->noise, own_noise = rig.trainer->own_noise;
     verify_trainer(rig.trainer,
         &(struct sample_source){VERIFY_SAMPLES, samples, &(struct origin){data, rig.buffer}}, &v);
     assert_unchanged(rig.trainer, before);
+    assert_new_keys(rig.trainer, noise, own_noise);
     rig_free(&rig);
     ledger_close();
     dataset_close(data);
@@ -165,6 +178,43 @@ static void every_trainer_is_valid_in_bf16(void **state)
         if (!trainer_at(i)->is_control)
             for_each_trial_of(trainer_at(i), is_valid);
     precision_set(PRECISION_FP32);
+}
+
+static void secret_noise_and_masks_are_valid(void **state)
+{
+    (void)state;
+    for (int i = 0; trainer_at(i); i++)
+        if (trainer_at(i)->is_private && !trainer_at(i)->is_control)
+            is_valid(&(struct trial){trainer_at(i), CLIPPING_FLAT, {ARCH_GPT2, 300, 24, 1, 3, T}, TEXT, .physical = 1,
+                .noise_multiplier = 1, .generator = NOISE_CHACHA20, .dropout = 0.3});
+}
+
+static uint64_t mask_seed(struct trainer *t, uint32_t step)
+{
+    t->step = step;
+    trainer_set_dropout(t);
+    return t->model->dropout.seed;
+}
+
+static void masks_are_as_secret_as_the_noise(void **state)
+{
+    (void)state;
+    for (int g = 0; g < N_NOISE_GENERATORS; g++) {
+        const struct trial a = {trainer_find("ghost"), CLIPPING_FLAT, {ARCH_GPT2, 300, 24, 1, 3, T}, .physical = 1,
+            .noise_multiplier = 1, .generator = (enum noise_generator)g, .dropout = 0.3};
+        const struct trainer_config config = config_of(&a);
+        struct rig rig;
+        ledger_open(LEDGER_REAL, 0);
+        assert_true(rig_create_model(&rig, &a.shape) && rig_create_trainer(&rig, a.ops, &config, T));
+        const uint64_t first = mask_seed(rig.trainer, 0);
+        assert_true(first == mask_seed(rig.trainer, 0));
+        assert_true((first != config.seed) == (g == NOISE_CHACHA20));
+        assert_true((first != mask_seed(rig.trainer, 1)) == (g == NOISE_CHACHA20));
+        trainer_renew_keys(rig.trainer);
+        assert_true((first != mask_seed(rig.trainer, 0)) == (g == NOISE_CHACHA20));
+        rig_free(&rig);
+        ledger_close();
+    }
 }
 
 /* A control says itself where its mistake would not show.  It must be found by what it does, not by a NaN. */
@@ -238,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_trainer_is_valid_with_every_clipping),
         TEST(every_trainer_is_valid_in_bf16),
+        TEST(secret_noise_and_masks_are_valid),
+        TEST(masks_are_as_secret_as_the_noise),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),
         TEST(errors_are_judged_by_the_stated_limits),

@@ -19,7 +19,7 @@ struct privacy {
  * not while anything is measured. */
 struct privacy privacy_of(const struct config *, long n_records);
 
-/* Sets the noise multiplier that --target-epsilon asks for, and the count noise that goes with it; without it does nothing.  False: there is none, `error` is
- * one line with the reason and the remedy. */
+/* Sets the noise multiplier that --target-epsilon asks for, and the count noise that goes with it; without it does
+ * nothing.  False: there is none, `error` is one line with the reason and the remedy. */
 bool privacy_calibrate(struct config *, long n_records, char *error, size_t error_bytes);
 #endif

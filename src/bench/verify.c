@@ -280,6 +280,7 @@ void verify_trainer(struct trainer *t, const struct sample_source *source, struc
     verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
     check_noise_variance(t, &f, v);
     trainer_reset(t);
+    trainer_renew_keys(t);
     t->optimizer.config.learning_rate = learning_rate;
     step_figures_free(&f);
     take_worst_of_group(v);

@@ -9,7 +9,8 @@
  * 2. A whole step with the run's own R: what the optimizer got must be (S + std z)/expected_batch_size, z drawn again.
  * 3. The next step, on an empty batch: new noise and nothing else, its variance inside the 99.99 % interval around the
  *    stated one.
- * Weights do not move (learning rate 0); optimizer state and step counter are set back.
+ * Weights do not move (learning rate 0); optimizer state and step counter are set back, and secret keys made anew: no
+ * noise is used twice, and what is told of it here is not that of training.
  *
  * In a group every rank computes the reference and its own share of the batch, and checks the norms of its own samples
  * and the sums over the group; z is what the noise placement states.  All ranks have the verdict of the worst. */

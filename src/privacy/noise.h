@@ -18,8 +18,9 @@ struct noise_source {
     struct secure_key key;      /* ChaCha20 */
 };
 
-/* What it is drawn for: the sum of a step, the share of a rank of a group in it, or the counts of adaptive clipping. */
-enum noise_use { NOISE_OF_SUM, NOISE_OF_SHARE, NOISE_OF_COUNTS, NOISE_OF_SAMPLING };
+/* What it is drawn for: the sum of a step, the share of a rank of a group in it, or the counts of adaptive clipping;
+ * ChaCha20 also for which records are sampled, and for the seed of the dropout masks. */
+enum noise_use { NOISE_OF_SUM, NOISE_OF_SHARE, NOISE_OF_COUNTS, NOISE_OF_SAMPLING, NOISE_OF_DROPOUT };
 struct noise_draw {
     enum noise_use use;
     uint32_t step;

@@ -20,16 +20,16 @@ struct secure_key secure_key_new(void)
     return key;
 }
 
-double secure_noise_grid(double max_grad_norm, double noise_multiplier, long P)
+double secure_noise_grid(double max_grad_norm, double noise_multiplier, long P, int sums)
 {
     const double by_noise = 0x1p-20 * max_grad_norm * fmin(1.0, noise_multiplier);
-    const double by_sensitivity = max_grad_norm / (1000.0 * sqrt((double)P));
+    const double by_sensitivity = max_grad_norm / (1000.0 * sums * sqrt((double)P));
     return exp2(floor(log2(fmin(by_noise, by_sensitivity))));
 }
 
-double secure_noise_sensitivity(double max_grad_norm, double grid, long P)
+double secure_noise_sensitivity(double max_grad_norm, double grid, long P, int sums)
 {
-    return max_grad_norm + grid * sqrt((double)P);
+    return max_grad_norm + sums * grid * sqrt((double)P);
 }
 
 /* in (0, 1), never 0 */
@@ -57,13 +57,17 @@ static void words(uint64_t *word, long first, long n, const struct secure_key *k
         block, key->byte);
 }
 
-double secure_uniform(const void *stream, long i)
+uint64_t secure_word(const struct secure_stream *s, long i)
 {
     enum { WORDS = CHACHA_BLOCK_BYTES / sizeof(uint64_t) };
-    const struct secure_stream *s = stream;
     uint64_t word[WORDS];
     words(word, i - i % WORDS, WORDS, &s->key, s->nonce);
-    return uniform(word[i % WORDS]);
+    return word[i % WORDS];
+}
+
+double secure_uniform(const void *stream, long i)
+{
+    return uniform(secure_word(stream, i));
 }
 
 /* Element i takes words i and i+1 with its neighbour, so that a block of elements is a block of words. */

@@ -83,7 +83,12 @@ static void take_noise(struct trainer *t)
 {
     t->noise = (struct noise_source){.generator = t->config.noise_generator, .seed = t->config.seed};
     t->own_noise = t->noise;
-    if (t->config.noise_generator != NOISE_CHACHA20 || ledger_is_dry())
+    trainer_renew_keys(t);
+}
+
+void trainer_renew_keys(struct trainer *t)
+{
+    if (t->config.noise_generator != NOISE_CHACHA20 || ledger_is_dry() || ledger_is_rehearsing())
         return;
     t->noise.key = secure_key_new();
     t->own_noise.key = secure_key_new();
@@ -172,16 +177,21 @@ static double noise_multiplier_of_sum(const struct trainer *t)
     return adaptive_sum_multiplier(&t->config.adaptive, t->config.noise_multiplier, t->thresholds.counts);
 }
 
+static int rounded_sums(const struct trainer *t)
+{
+    return t->config.noise_placement == NOISE_SHARES ? t->config.ranks : 1;
+}
+
 static double noise_grid(const struct trainer *t)
 {
-    return secure_noise_grid(t->config.max_grad_norm, noise_multiplier_of_sum(t), t->model->n_params);
+    return secure_noise_grid(t->config.max_grad_norm, noise_multiplier_of_sum(t), t->model->n_params, rounded_sums(t));
 }
 
 double trainer_sensitivity(const struct trainer *t)
 {
     const double R = clip_sensitivity(t->config.clipping, t->config.max_grad_norm);
     const bool on_grid = t->config.noise_generator == NOISE_CHACHA20 && noise_multiplier_of_sum(t) > 0.0;
-    return on_grid ? secure_noise_sensitivity(R, noise_grid(t), t->model->n_params) : R;
+    return on_grid ? secure_noise_sensitivity(R, noise_grid(t), t->model->n_params, rounded_sums(t)) : R;
 }
 
 double trainer_stated_noise_std(const struct trainer *t)
@@ -199,9 +209,18 @@ double trainer_norm_slack(const struct trainer_ops *ops)
 
 /* ---- the step ------------------------------------------------------------------------------------------------ */
 
+/* A mask belongs to a place in the batch, so that with one sample more those behind it have other masks.  That moves
+ * the sum by more than one sample, but its distribution by no more, if the masks are as secret as the noise. */
+static uint64_t dropout_seed(const struct trainer *t)
+{
+    const struct noise_draw draw = {NOISE_OF_DROPOUT, t->step, 0};
+    const struct secure_stream stream = noise_chacha20(&t->noise.key, draw);
+    return t->noise.generator == NOISE_CHACHA20 ? secure_word(&stream, 0) : t->config.seed;
+}
+
 void trainer_set_dropout(struct trainer *t)
 {
-    t->model->dropout = (struct dropout){t->config.dropout, t->config.seed, t->step};
+    t->model->dropout = (struct dropout){t->config.dropout, dropout_seed(t), t->step};
 }
 
 int trainer_physical_size(int left, int physical_batch_size)

@@ -88,6 +88,10 @@ struct trainer *trainer_create(const struct trainer_ops *, struct model *, const
 void trainer_free(struct trainer *);
 void trainer_reset(struct trainer *);                     /* optimizer state 0, step 0, first thresholds */
 
+/* New secret keys, if the noise has some: after verification, which drew the noise of the first steps and tells of it.
+ * All ranks of a group together. */
+void trainer_renew_keys(struct trainer *);
+
 void trainer_set_dropout(struct trainer *);               /* the model's masks are those of the coming step */
 
 /* Called after each physical batch, when sq of its samples can be read. */
