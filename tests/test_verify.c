@@ -259,7 +259,7 @@ static void a_batch_without_targets_cannot_be_verified(void **state)
     (void)state;
     write_lines((const char *const[]){"a", "b", "c", "d"}, BATCH);
     const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT, 1, 1,
-        OPTIMIZER_SGD};
+        OPTIMIZER_SGD, NOISE_PHILOX, 0};
     const struct verification v = verify(&a);
     assert_verdict(&a, &v, VERDICT_INVALID);
     assert_non_null(strstr(v.message, "no token to predict"));
