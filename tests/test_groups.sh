@@ -100,6 +100,9 @@ check "groups run with secret keys" mpirun_n 2 "$BUILD/dpsweep" sweep --trainer 
     --noise-generator chacha20 --noise-placement sum,shares,sharded --sampling poisson --data random:100 "$mark" \
     --dropout 0.1 --active-steps 1 -o "$file"
 check "... right" all_are "$file" verdict VALID
+check "... and each rank that rounds a sum of its own adds to the sensitivity" holds "$file" 'all(
+    abs(r.sensitivity / r.max_grad_norm - 1 - {"shares": 2}.get(r.noise_placement, 1) * 2**-20 * r.n_params**0.5) < 1e-9
+    for r in runs)'
 unset DPSWEEP_STRICT
 
 # ---- what must not pass

@@ -1,7 +1,7 @@
 /* test_poisson.c - Poisson sampling: how often records are drawn, alone and in pairs, and how large batches are.
  * Seeds are fixed, so a test passes always or never; limits are those of statistics.h. */
 #include "../src/privacy/poisson.h"
-#include "../src/privacy/secure_noise.h"
+#include "../src/privacy/sampler.h"
 #include "arrays.h"
 #include "statistics.h"
 
@@ -11,31 +11,27 @@ static const double Q = 0.1;
 /* batch[step][record]: was it drawn */
 typedef char batches[STEPS][RECORDS];
 
-static void mark(char *drawn, uniform_at *uniform, const void *stream)
+static void mark(char *drawn, const struct sampler *sampler, uint32_t step)
 {
     long record[RECORDS];
-    const long n = poisson_draw(uniform, stream, Q, RECORDS, record, RECORDS);
+    const long n = sampler_draw(sampler, step, record);
     for (long i = 0; i < n; i++) {
         assert_in_range(record[i], i ? record[i - 1] + 1 : 0, RECORDS - 1);
         drawn[record[i]] = 1;
     }
 }
 
-static batches *philox_batches(void)
+/* As runs draw them; key: NULL for Philox. */
+static batches *batches_of(const struct secure_key *key)
 {
+    const struct sampler sampler = {SAMPLING_POISSON, 7, RECORDS, (long)(Q * RECORDS), RECORDS, key};
     batches *b = array(1, sizeof *b);
-    for (uint32_t step = 0; step < STEPS; step++)
-        mark((*b)[step], philox_uniform, &(struct philox_stream){7, STREAM_SAMPLING, step, 0});
+    for (uint32_t step = 0; step < STEPS; step++) mark((*b)[step], &sampler, step);
     return b;
 }
 
-static batches *secure_batches(void)
-{
-    batches *b = array(1, sizeof *b);
-    for (uint64_t step = 0; step < STEPS; step++)
-        mark((*b)[step], secure_uniform, &(struct secure_stream){{"a known key"}, step});
-    return b;
-}
+static batches *philox_batches(void) { return batches_of(NULL); }
+static batches *secure_batches(void) { return batches_of(&(struct secure_key){"a known key"}); }
 
 /* A sum of n independent draws has the variance n q (1-q).  A chi-square of n terms has the variance of n terms of
  * ((x - q)^2/(q(1-q)) - 1), about 2 each for sums of many draws. */

@@ -59,6 +59,7 @@ static void adaptive_step(struct pairing p)
     rig_find_truth(r);
     r->t->thresholds.initial = threshold(&r->truth, SOME_CLIPPED);
     trainer_reset(r->t);
+    r->t->step = 3;
     double *each = array((size_t)got->counts, sizeof *each), *unclipped = array((size_t)got->counts, sizeof *unclipped);
     memcpy(each, got->each, (size_t)got->counts * sizeof *each);
     const double R = r->t->config.max_grad_norm, counts = per_layer ? r->m->n_tensors : 1;
@@ -67,7 +68,7 @@ static void adaptive_step(struct pairing p)
         for (int i = 0; i < got->counts; i++) unclipped[i] += coefficient(p.clipping, R, &r->truth, b, i) == 1;
     trainer_step(r->t, &r->x);
     double *z = array((size_t)got->counts, sizeof *z);
-    noise_numbers(&r->t->noise, (struct noise_draw){NOISE_OF_COUNTS, 0, 0}, z, got->counts);
+    noise_numbers(&r->t->noise, (struct noise_draw){NOISE_OF_COUNTS, 3, 0}, z, got->counts);
     adaptive_move(&wish.adaptive, each, unclipped, z, got->counts, r->x.n, r->t->config.expected_batch_size);
     const float *share = fetch(got->share, got->counts);
     for (int i = 0; i < got->counts; i++) {
