@@ -217,6 +217,32 @@ static void masks_are_as_secret_as_the_noise(void **state)
     }
 }
 
+/* Memory is known for sizes that were rehearsed only. */
+static bool was_met[BATCH + 1];
+static void note_size(struct trainer *t, const struct batch *x)
+{
+    was_met[x->n] = true;
+    microbatch_clipped_grad(t, x);
+}
+
+static void sizes_are_rehearsed_where_they_vary(void **state)
+{
+    (void)state;
+    static const struct trainer_ops noting = {.name = "noting", .is_private = true, .clipped_grad = note_size};
+    const struct trial a = {&noting, CLIPPING_FLAT, {ARCH_GPT2, 300, 24, 1, 3, T}, .physical = BATCH};
+    for (int vary = 0; vary < 2; vary++) {
+        struct trainer_config config = config_of(&a);
+        struct rig rig;
+        config.sizes_vary = vary;
+        memset(was_met, 0, sizeof was_met);
+        ledger_open(LEDGER_REAL, 0);
+        assert_true(rig_create_model(&rig, &a.shape) && rig_create_trainer(&rig, a.ops, &config, T));
+        assert_true(was_met[BATCH] && was_met[0] && was_met[1] == vary && was_met[2] == vary);
+        rig_free(&rig);
+        ledger_close();
+    }
+}
+
 /* A control says itself where its mistake would not show.  It must be found by what it does, not by a NaN. */
 static int n_invalid;
 static void is_refused_or_invalid(const struct trial *a)
@@ -290,6 +316,7 @@ int main(void)
         TEST(every_trainer_is_valid_in_bf16),
         TEST(secret_noise_and_masks_are_valid),
         TEST(masks_are_as_secret_as_the_noise),
+        TEST(sizes_are_rehearsed_where_they_vary),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),
         TEST(errors_are_judged_by_the_stated_limits),

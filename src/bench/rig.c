@@ -25,6 +25,7 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
     const bool is_private = trainer_find(c->trainer)->is_private;
     *t = (struct trainer_config){
         .batch_size = (int)c->max_batch_size,
+        .sizes_vary = strcmp(c->sampling, sampling_name[SAMPLING_POISSON]) == 0,
         .ranks = (int)c->ranks_per_run,
         .noise_placement =
             (enum noise_placement)index_of(c->noise_placement, noise_placement_name, N_NOISE_PLACEMENTS),
@@ -80,7 +81,7 @@ static void rehearse(struct rig *r, int expected)
     trainer_step(r->trainer, &batch);
     if (fewest < most)
         trainer_step(r->trainer, &smaller);
-    if (config->batch_size > expected) /* sizes vary */
+    if (config->sizes_vary)
         trainer_rehearse_sizes(r->trainer, &batch);
     rig_rehearse_verification(r, expected);
     trainer_reset(r->trainer);

@@ -21,6 +21,7 @@ extern const char *const noise_placement_name[N_NOISE_PLACEMENTS];
 struct trainer_config {
     enum clipping clipping;
     int batch_size;                  /* samples of one step (the logical batch), at most */
+    bool sizes_vary;                 /* steps have fewer samples too: Poisson sampling */
     int ranks;                       /* that share them; 0 and 1: no group */
     enum noise_placement noise_placement;
     int physical_batch_size;         /* samples that are in memory at once */
