@@ -69,6 +69,12 @@ guarantee_says() {
 }
 check "a shuffle has no epsilon" guarantee_says "no guarantee for this sampling"
 check "no noise has none" guarantee_says "none: no noise" "${poisson[@]}" --noise-multiplier 0
+for ((i = 0; i < 100; i++)); do echo '!'; done > "$TMPDIR/nothing.txt" # no token to predict
+results=$TMPDIR/invalid.h5
+check_fails 1 "a run is found INVALID" dpsweep run "${small[@]/50/256}" --sampling poisson \
+    --data "$TMPDIR/nothing.txt" --record line -o "$results"
+check "... and has no epsilon" holds \
+    "epsilon_prv_upper[0] != epsilon_prv_upper[0] and 'found the run INVALID' in guarantee[0]"
 check "a control has none" guarantee_says "a deliberately wrong trainer" "${poisson[@]}" --trainer broken-noclip
 check "batches that are cut often have none" \
     guarantee_says "no number: batches larger" "${poisson[@]}" --max-batch-size 4

@@ -6,6 +6,7 @@
 #include "resume.h"
 #include "run.h"
 #include "target.h"
+#include "verify.h"
 #include "../base/check.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/world.h"
@@ -92,16 +93,25 @@ static void plan(struct sweep *s, const struct sweep_points *points)
 
 /* ---- records ------------------------------------------------------------------------------------------------- */
 
-/* What the run itself cannot know. */
-static void complete_record(const struct sweep *s, struct record *r, const struct point *p)
+/* An epsilon is that of the stated mechanism, which an INVALID run did not carry out. */
+static void state_privacy(const struct privacy *privacy, struct record *r)
 {
-    const struct privacy *privacy = privacy_of_point(s, p);
     r->sample_rate = privacy->sample_rate;
+    if (strcmp(r->verdict, verdict_name[VERDICT_INVALID]) == 0 && !isnan(privacy->epsilon.prv_upper)) {
+        snprintf(r->guarantee, sizeof r->guarantee, "none: verification found the run INVALID");
+        return;
+    }
     r->epsilon_prv_upper = privacy->epsilon.prv_upper;
     r->epsilon_prv_lower = privacy->epsilon.prv_lower;
     r->epsilon_rdp = privacy->epsilon.rdp;
     r->epsilon_gdp = privacy->epsilon.gdp;
     snprintf(r->guarantee, sizeof r->guarantee, "%s", privacy->guarantee);
+}
+
+/* What the run itself cannot know. */
+static void complete_record(const struct sweep *s, struct record *r, const struct point *p)
+{
+    state_privacy(privacy_of_point(s, p), r);
     r->run_id = p->run_id;
     r->attempt = p->attempt;
     snprintf(r->config_sha256, sizeof r->config_sha256, "%s", p->config_sha256);
