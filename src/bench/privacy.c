@@ -100,8 +100,9 @@ static void account(const struct config *c, struct privacy *p, long n_records)
         return;
     p->epsilon = a->epsilon;
     const double not_less = 1.00001 * a->epsilon.prv_upper; /* in six digits */
-    snprintf(p->guarantee, sizeof p->guarantee, "(%.6g, %g)-DP for %llu steps, one record added or removed", not_less,
-             c->delta, (unsigned long long)p->steps);
+    const bool is_secret = strcmp(c->noise_generator, noise_generator_name[NOISE_CHACHA20]) == 0;
+    snprintf(p->guarantee, sizeof p->guarantee, "(%.6g, %g)-DP for %llu steps, one record added or removed%s", not_less,
+             c->delta, (unsigned long long)p->steps, is_secret ? "" : ", if the seed stays secret");
 }
 
 struct privacy privacy_of(const struct config *c, long n_records)

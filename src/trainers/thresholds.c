@@ -63,6 +63,14 @@ void thresholds_count(struct thresholds *t, const float *coef, int stride, int n
         KERNEL(count_unclipped, coef, stride, t->unclipped, t->counts, n);
 }
 
+/* Noise alone can drive a threshold for ever. */
+static void keep_in_reach(struct thresholds *t)
+{
+    const double first = t->initial / sqrt(t->counts);
+    for (int p = 0; p < t->counts; p++)
+        t->each[p] = fmin(fmax(t->each[p], first / THRESHOLD_REACH), first * THRESHOLD_REACH);
+}
+
 double thresholds_move(struct thresholds *t, int n, double expected_batch_size, const struct noise_source *source,
                        struct noise_draw draw)
 {
@@ -79,6 +87,7 @@ double thresholds_move(struct thresholds *t, int n, double expected_batch_size, 
     group_sum_host(unclipped, t->counts + 1);
     noise_numbers(source, draw, z, t->counts);
     adaptive_move(&t->adaptive, t->each, unclipped, z, t->counts, unclipped[last], expected_batch_size);
+    keep_in_reach(t);
     free(z);
     free(unclipped);
     send_shares(t);

@@ -5,6 +5,8 @@
 #include "../privacy/adaptive.h"
 #include "../privacy/noise.h"
 
+#define THRESHOLD_REACH 1e6 /* an adaptive threshold stays within this factor of its first value */
+
 struct thresholds {
     struct adaptive adaptive;
     int counts;                      /* thresholds: 1, or with clipping per layer the number of tensors */
