@@ -1,7 +1,7 @@
 #!/bin/bash
 # The sweep of 28 points, 7 trainers x batch 2, 4 x sequence 64, 128, on both architectures, by the program that nvcc has
-# built, on the stand-ins of CUDA's libraries: the verdicts, losses and norms of the CPU build.  Takes an hour, because
-# kernels run in the emulator; tests/test_cuda.sh does the same in small.
+# built, on the stand-ins of CUDA's libraries: the verdicts, losses and norms of the CPU build.  Takes a quarter of an
+# hour, because kernels run in the emulator; tests/test_cuda.sh does the same in small.
 . "$(dirname "$0")/../lib.sh"
 . "$ROOT/tests/on_standins.sh"
 
