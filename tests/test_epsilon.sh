@@ -31,6 +31,21 @@ check "... the same for every private trainer" holds "epsilon_prv_upper[0] == ep
 check "... none for standard" holds "epsilon_prv_upper[1] != epsilon_prv_upper[1] and 'none: not a' in guarantee[1]"
 check "... in words too" holds "'1e-06)-DP for 2000 steps, one record added or removed' in guarantee[0]"
 
+results=$TMPDIR/price.h5
+check "batches that may be cut cost delta" dpsweep run "${small[@]}" "${poisson[@]}" --noise-multiplier 0.8 \
+    --trainer ghost --max-batch-size 18 -o "$results"
+delta_left() { # docs/privacy.md, Sampling; epsilon is the largest that the price is computed with
+    "$python" - "$answer" <<'END'
+import json, math, sys
+n, q, k, steps = 1000, 0.002, 19, 2000
+tail = math.exp(-(k * math.log(k / (n * q)) + (n - k) * (math.log1p(-k / n) - math.log1p(-q))))
+print(1e-6 - steps * tail * (1 + math.exp(1.01 * json.loads(sys.argv[1])["prv_upper"] + 0.01)))
+END
+}
+answer=$(dpsweep accountant --noise-multiplier 0.8 --sample-rate 0.002 --steps 2000 --delta "$(delta_left)" --json)
+check "... N p (1 + e^epsilon) of it" holds "max_batch_size[0] == 18 and $answer['delta'] < 0.97e-6 and
+    abs(epsilon_prv_upper[0] / $answer['prv_upper'] - 1) < 1e-6"
+
 results=$TMPDIR/target.h5
 check "a target is met" dpsweep sweep "${small[@]}" "${poisson[@]}" --target-epsilon 1,4 --trainer ghost -o "$results"
 check "... from below, by a tenth of a percent at most" \
