@@ -31,8 +31,11 @@ check "... each shape" reported 'NT batch +1 .* us .*TFLOP/s'
 # ---- what goes wrong
 check_fails 1 "a fault is reported" in_small STEPS='bits|memory in one' CUDA_STANDIN_FAIL=kernel:3
 check "... as a step that failed, and the others are done" reported '^FAIL .* kernels give the emulator'
-check_fails 1 "a step that hangs is ended" in_small STEPS='machine|^the largest' LIMIT_S=2
-check "... and says so" reported 'past its limit of|the time for all steps'
+mkdir "$TMPDIR/hangs"
+printf '#!/bin/bash\nexec sleep 100\n' > "$TMPDIR/hangs/nvidia-smi"
+chmod +x "$TMPDIR/hangs/nvidia-smi"
+check_fails 1 "a step that hangs is ended" in_small STEPS='machine|^the largest' LIMIT_S=2 PATH="$TMPDIR/hangs:$PATH"
+check "... and says so" reported '^FAIL .*past its limit of'
 
 # ---- the bundle
 check "a bundle is packed" build check-gpu-bundle
