@@ -15,16 +15,30 @@ static void equal_calls_count_together(void **state)
     (void)state;
     work_reset();
     for (int i = 0; i < 3; i++) {
-        PHASE(FORWARD) work_add("a", 2, 3);
-        PHASE(FORWARD) work_add("b", 2, 3);
-        PHASE(NORM) work_add("a", 2, 3);
+        PHASE(FORWARD) work_add("a", 3);
+        PHASE(FORWARD) work_add("b", 3);
+        PHASE(NORM) work_add("a", 3);
     }
-    work_add("a", 2, 4);
+    work_add("a", 4);
     assert_int_equal(call_at(0, 4)->count, 3);
     assert_int_equal(call_at(2, 4)->phase, PHASE_NORM);
     assert_int_equal(call_at(3, 4)->count, 1);
     assert_int_equal(call_at(3, 4)->phase, N_PHASES);
-    assert_float_equal(work_flops(), 20, 0);
+}
+
+static void products_differ_by_shape_though_their_work_is_equal(void **state)
+{
+    (void)state;
+    work_reset();
+    for (int i = 0; i < 2; i++) {
+        work_add_product((struct product){GEMM_NT, 2, 3, 4, 5}, 6);
+        work_add_product((struct product){GEMM_NT, 3, 2, 4, 5}, 6);
+        work_add_product((struct product){GEMM_NN, 2, 3, 4, 5}, 6);
+    }
+    assert_int_equal(call_at(1, 3)->product.m, 3);
+    assert_int_equal(call_at(2, 3)->product.op, GEMM_NN);
+    assert_int_equal(call_at(2, 3)->count, 2);
+    assert_float_equal(work_flops(), 3 * 2 * (2 * 2 * 3 * 4 * 5), 0);
     work_reset();
     assert_float_equal(work_flops(), 0, 0);
 }
@@ -34,9 +48,9 @@ static void what_is_set_apart_is_in_no_phase(void **state)
     (void)state;
     work_reset();
     work_set_apart(true);
-    PHASE(CLIP) work_add("a", 1, 1);
+    PHASE(CLIP) work_add("a", 1);
     work_set_apart(false);
-    PHASE(CLIP) work_add("a", 1, 1);
+    PHASE(CLIP) work_add("a", 1);
     assert_int_equal(call_at(0, 2)->phase, N_PHASES);
     assert_int_equal(call_at(1, 2)->phase, PHASE_CLIP);
 }
@@ -47,10 +61,10 @@ static void many_different_calls_are_kept_apart(void **state)
     enum { MANY = 5000 };
     work_reset();
     for (int turn = 0; turn < 2; turn++)
-        for (int i = 0; i < MANY; i++) work_add("a", i, 2.0 * i);
+        for (int i = 0; i < MANY; i++) work_add("a", 2.0 * i);
     for (size_t i = 0; i < MANY; i++) {
         assert_int_equal(call_at(i, MANY)->count, 2);
-        assert_float_equal(call_at(i, MANY)->flops, (double)i, 0);
+        assert_float_equal(call_at(i, MANY)->bytes, 2.0 * (double)i, 0);
     }
 }
 
@@ -104,6 +118,7 @@ int main(void)
     open_strict_device(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_calls_count_together),
+        cmocka_unit_test(products_differ_by_shape_though_their_work_is_equal),
         cmocka_unit_test(what_is_set_apart_is_in_no_phase),
         cmocka_unit_test(many_different_calls_are_kept_apart),
         cmocka_unit_test(products_and_kernels_are_counted_in_steps_as_in_rehearsals),

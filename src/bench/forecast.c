@@ -4,29 +4,21 @@
 #include "../base/check.h"
 #include "../device/work.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-static double peak_flops_per_s(const struct target *t, const char *precision)
-{
-    if (strcmp(precision, "tf32") == 0)
-        return t->tf32_flops_per_s;
-    return strcmp(precision, "bf16") == 0 ? t->bf16_flops_per_s : t->fp32_flops_per_s;
-}
 
 void forecast_make(struct forecast *f, const struct record *r, const struct target *t)
 {
     const struct config *c = &r->config;
-    const double flops_per_s = peak_flops_per_s(t, c->precision);
     double once_s = 0.0;
     size_t n;
     const struct call *call = work_calls(&n);
+    struct rates rates;
+    target_rates(t, c, &rates);
     *f = (struct forecast){.target = t, .usable_bytes = target_usable_bytes(t, c)};
     f->fits = !((double)r->predicted_peak > f->usable_bytes); /* where nothing is known, nothing is refused */
     for (size_t i = 0; i < n; i++) {
-        const double compute_s = call[i].flops / flops_per_s, move_s = call[i].bytes / t->bytes_per_s;
-        const double one_s = compute_s > move_s ? compute_s : move_s;   /* NaN, if rates are not known */
-        *(call[i].phase < N_PHASES ? &f->phase_s[call[i].phase] : &once_s) += (double)call[i].count * one_s;
+        const double all_s = (double)call[i].count * rates_call_s(&rates, &call[i]); /* NaN, if rates are not known */
+        *(call[i].phase < N_PHASES ? &f->phase_s[call[i].phase] : &once_s) += all_s;
     }
     for (int p = 0; p < N_PHASES; p++)
         f->step_s += f->phase_s[p];

@@ -133,6 +133,19 @@ bool targets_find(const char *list, int threads, struct target *target, int *n, 
     return true;
 }
 
+static double peak_flops_per_s(const struct target *t, const char *precision)
+{
+    if (strcmp(precision, "tf32") == 0)
+        return t->tf32_flops_per_s;
+    return strcmp(precision, "bf16") == 0 ? t->bf16_flops_per_s : t->fp32_flops_per_s;
+}
+
+void target_rates(const struct target *t, const struct config *c, struct rates *rates)
+{
+    const struct peaks peaks = {strcmp(t->device, "cuda") == 0, peak_flops_per_s(t, c->precision), t->bytes_per_s};
+    rates_guess(rates, &peaks);
+}
+
 double target_usable_bytes(const struct target *t, const struct config *c)
 {
     const double usable = t->memory_bytes - t->kept_bytes;

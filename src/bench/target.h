@@ -1,6 +1,7 @@
 /* target.h - the devices that `plan` predicts for: what memory a run may have there, how fast they are at best. */
 #ifndef TARGET_H
 #define TARGET_H
+#include "../device/rates.h"
 #include "../records/record.h"
 
 struct target {
@@ -17,6 +18,9 @@ struct target {
 enum { TARGETS_MOST = 16 };
 bool targets_find(const char *list, int threads, struct target *, int *n, char *error, size_t error_bytes);
 const struct target *target_at(int i);      /* the table's GPUs, i = 0, 1, ...; NULL after the last */
+
+/* How fast products and kernels of this configuration are there. */
+void target_rates(const struct target *, const struct config *, struct rates *);
 
 /* What a run may take there at most: the rest of memory_bytes, or its --memory-limit where that is less. */
 double target_usable_bytes(const struct target *, const struct config *);

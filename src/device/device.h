@@ -48,8 +48,8 @@ void device_sync(void);
  *   NN: A (m,k), B (k,n)      dx = dy W
  *   TN: A (k,m), B (k,n)      dW = dy^T x
  * ld* are row lengths in memory (0: rows are contiguous), stride_* the distance between problems.
- * add == c adds to what C holds.  Factors are rounded as precision_set said; fp32 accumulation. */
-enum gemm_op { GEMM_NT, GEMM_NN, GEMM_TN };
+ * add == c adds to what C holds.  Factors are rounded as precision_set said; fp32 accumulation.
+ * enum gemm_op is in work.h. */
 struct gemm {
     enum gemm_op op;
     long m, n, k;
@@ -79,7 +79,7 @@ void device_lap_reset(void);
 
 #define KERNEL(name, ...)                                                                              \
     do {                                                                                               \
-        work_add(#name, 0.0, BYTES_##name(__VA_ARGS__));                                               \
+        work_add(#name, BYTES_##name(__VA_ARGS__));                                                    \
         if (device_begin())                                                                            \
             device_end(k_##name(device_stream(), __VA_ARGS__), #name, __FILE__, __LINE__);             \
     } while (0)

@@ -35,15 +35,22 @@ static uint64_t bits_of(double x)
     return bits;
 }
 
+static bool same_product(const struct product *a, const struct product *b)
+{
+    return a->op == b->op && a->m == b->m && a->n == b->n && a->k == b->k && a->batch == b->batch;
+}
+
 /* The place in the hash table of an equal call, or the empty one where it belongs. */
 static size_t *slot_of(const struct call *c)
 {
-    const uint64_t key = bits_of(c->flops) ^ bits_of(c->bytes) * 3 ^ (uint64_t)c->phase << 40;
+    const struct product *p = &c->product;
+    const uint64_t key = bits_of(c->flops) ^ bits_of(c->bytes) * 3 ^ (uint64_t)c->phase << 40 ^
+                         (uint64_t)(p->m + 31 * p->n + 1009 * p->k) << 20;
     size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (2 * work.room - 1);
     for (; work.slot[at]; at = (at + 1) & (2 * work.room - 1)) {
         const struct call *other = &work.call[work.slot[at] - 1];
         if (other->flops == c->flops && other->bytes == c->bytes && other->phase == c->phase &&
-            strcmp(other->name, c->name) == 0)
+            same_product(&other->product, p) && strcmp(other->name, c->name) == 0)
             break;
     }
     return &work.slot[at];
@@ -61,9 +68,10 @@ static void grow(void)
         *slot_of(&work.call[i]) = i + 1;
 }
 
-void work_add(const char *name, double flops, double bytes)
+static void add(struct call one)
 {
-    const struct call one = {name, work.apart ? N_PHASES : timer_phase(), flops, bytes, 1};
+    one.phase = work.apart ? N_PHASES : timer_phase();
+    one.count = 1;
     if (work.n == work.room)
         grow();
     size_t *slot = slot_of(&one);
@@ -75,12 +83,22 @@ void work_add(const char *name, double flops, double bytes)
         work.live_bytes[one.phase] = ledger_live_bytes();
 }
 
+void work_add(const char *name, double bytes)
+{
+    add((struct call){.name = name, .bytes = bytes});
+}
+
+void work_add_product(struct product p, double bytes)
+{
+    const double flops = 2.0 * p.batch * (double)p.m * (double)p.n * (double)p.k;
+    add((struct call){.name = "gemm", .product = p, .flops = flops, .bytes = bytes});
+}
+
 const struct call *work_calls(size_t *n)
 {
     *n = work.n;
     return work.call;
 }
-
 
 double work_flops(void)
 {
@@ -94,11 +112,12 @@ size_t work_live_bytes(enum phase phase) { return work.live_bytes[phase]; }
 
 bool gemm_count(const struct gemm *g)
 {
-    const double batch = g->batch > 1 ? g->batch : 1, m = (double)g->m, n = (double)g->n, k = (double)g->k;
-    const double flops = 2.0 * batch * m * n * k;
+    const struct product p = {g->op, g->m, g->n, g->k, g->batch > 1 ? g->batch : 1};
+    const double m = (double)g->m, n = (double)g->n, k = (double)g->k;
     const double factor_bytes = precision_now() == PRECISION_BF16 ? 2 : 4;
     const double result_bytes = g->add ? 2 * sizeof(float) : sizeof(float);
-    if (flops > 0)
-        work_add("gemm", flops, batch * (factor_bytes * (m * k + k * n) + result_bytes * m * n));
-    return flops > 0;
+    const bool any = m > 0 && n > 0 && k > 0;
+    if (any)
+        work_add_product(p, p.batch * (factor_bytes * (m * k + k * n) + result_bytes * m * n));
+    return any;
 }

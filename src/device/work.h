@@ -9,9 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What device_gemm is asked for, see device.h: `batch` times C (m,n) = op(A) op(B). */
+enum gemm_op { GEMM_NT, GEMM_NN, GEMM_TN, N_GEMM_OPS };
+struct product {
+    enum gemm_op op;
+    long m, n, k;
+    int batch;                   /* at least 1 */
+};
+
 struct call {                    /* equal calls count together */
     const char *name;            /* "gemm", or that of the kernel */
     enum phase phase;            /* N_PHASES: outside all */
+    struct product product;      /* all zeros: a kernel */
     double flops;                /* of one: those of matrix products; kernels have none */
     double bytes;                /* of one: operands read and results written, as in kernels/kernel_bytes.h */
     long count;
@@ -20,7 +29,8 @@ struct call {                    /* equal calls count together */
 void work_reset(void);                                        /* ... and nothing is set apart */
 /* From here on calls count as outside all phases, whatever phase they are in: for what is done once, not in a step. */
 void work_set_apart(bool);
-void work_add(const char *name, double flops, double bytes);  /* `name` is a literal */
+void work_add(const char *name, double bytes);                /* a kernel; `name` is a literal */
+void work_add_product(struct product, double bytes);          /* with 2 batch m n k FLOPs */
 
 /* All since the last reset, (n) in the order of their first appearance; valid until the next call or reset. */
 const struct call *work_calls(size_t *n);
