@@ -13,6 +13,7 @@
 
 #include <dnnl.h>
 #include <omp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -258,9 +259,18 @@ struct gemm_primitive {
     dnnl_primitive_t primitive;      /* NULL as long as only its workspace was asked for */
     size_t workspace_bytes;
     dnnl_memory_t a, b, c, bias, add, workspace;
-    struct gemm_primitive *next;
+    struct gemm_primitive *next;     /* of its chain */
 };
-static struct gemm_primitive *primitives;
+enum { GEMM_CHAINS = 4096 };         /* a plan of many shapes asks for ten thousands */
+static struct gemm_primitive *gemm_chain[GEMM_CHAINS];
+
+static struct gemm_primitive **gemm_chain_of(const struct gemm_key *key)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < sizeof *key; i++)
+        hash = (hash ^ ((const unsigned char *)key)[i]) * 0x100000001b3u;
+    return &gemm_chain[hash % GEMM_CHAINS];
+}
 
 /* (rows, cols) of `batch` problems; transposed: stored as (cols, rows) with row length ld. */
 static dnnl_memory_desc_t matrix(dnnl_data_type_t type, long rows, long cols, long ld, bool transposed, long batch,
@@ -331,13 +341,14 @@ static struct gemm_primitive *gemm_primitive_create(const struct gemm_key *key)
     p->add = memory_of(&c);
     p->bias = memory_of(&bias);
     p->workspace = memory_of(workspace);
-    p->next = primitives;
-    return primitives = p;
+    struct gemm_primitive **chain = gemm_chain_of(key);
+    p->next = *chain;
+    return *chain = p;
 }
 
 static struct gemm_primitive *gemm_primitive_find(const struct gemm_key *key)
 {
-    struct gemm_primitive *p = primitives;
+    struct gemm_primitive *p = *gemm_chain_of(key);
     while (p && memcmp(&p->key, key, sizeof *key) != 0)
         p = p->next;
     if (!p)
@@ -439,18 +450,23 @@ void device_gemm(const struct gemm *g)
     factors_release(&factors);
 }
 
+static void gemm_primitive_free(struct gemm_primitive *p)
+{
+    const dnnl_memory_t memory[] = {p->a, p->b, p->c, p->add, p->bias, p->workspace};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+        dnnl_memory_destroy(memory[i]);
+    dnnl_primitive_destroy(p->primitive);
+    dnnl_primitive_desc_destroy(p->desc);
+    free(p);
+}
+
 void device_close(void)
 {
-    while (primitives) {
-        struct gemm_primitive *p = primitives;
-        primitives = p->next;
-        const dnnl_memory_t memory[] = {p->a, p->b, p->c, p->add, p->bias, p->workspace};
-        for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
-            dnnl_memory_destroy(memory[i]);
-        dnnl_primitive_destroy(p->primitive);
-        dnnl_primitive_desc_destroy(p->desc);
-        free(p);
-    }
+    for (int i = 0; i < GEMM_CHAINS; i++)
+        for (struct gemm_primitive *p; (p = gemm_chain[i]);) {
+            gemm_chain[i] = p->next;
+            gemm_primitive_free(p);
+        }
     dnnl_stream_destroy(device.stream);
     dnnl_engine_destroy(device.engine);
     device.stream = NULL;
