@@ -38,11 +38,11 @@ static inline int free_arrays(void **state)
 
 static inline float *zeros(long n) { return array((size_t)n, sizeof(float)); }
 
+static uint64_t random_state = 0x9e3779b97f4a7c15; /* set back, it gives the same numbers again */
 static inline uint32_t next_word(void)
 {
-    static uint64_t x = 0x9e3779b97f4a7c15;
-    x = x * 6364136223846793005 + 1442695040888963407; /* Knuth's MMIX generator */
-    return (uint32_t)(x >> 32);
+    random_state = random_state * 6364136223846793005 + 1442695040888963407; /* Knuth's MMIX generator */
+    return (uint32_t)(random_state >> 32);
 }
 
 /* n numbers in centre +- spread */

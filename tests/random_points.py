@@ -21,7 +21,7 @@ def section(number, r):
         "vocab": r.randint(2, 700), "max-seq": seq + r.randint(0, 9), "seq-len": seq, "batch-size": batch,
         "physical-batch-size": r.choice([0, 0, 1, r.randint(1, batch)]), "dropout": r.choice([0, 0, 0.1]),
         "optimizer": r.choice(["sgd", "adamw"]), "norm-mode": r.choice(["instantiate", "ghost"]),
-        "seed": number, "wait-steps": 0, "warmup-steps": 0, "active-steps": 2,
+        "recompute": r.choice(["none", "block"]), "seed": number, "wait-steps": 0, "warmup-steps": 0, "active-steps": 2,
     }
 
 

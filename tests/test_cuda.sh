@@ -70,8 +70,8 @@ check "... with right gradients" all_are "$TMPDIR/rounded.h5" verdict VALID
 check "... in the memory that was predicted" \
     column_is "$TMPDIR/rounded.h5" predicted_peak "$(column "$TMPDIR/rounded.h5" peak_ledger)"
 split=("${small[@]}" --batch-size 3 --physical-batch-size 2 --trainer ghost,dpsgd --clipping automatic,per_layer
-    --dropout 0.1 --optimizer adamw)
-check "dropout, AdamW, and a batch in parts" on sweep "${split[@]}" -o "$TMPDIR/cuda2.h5"
+    --dropout 0.1 --optimizer adamw --recompute block)
+check "dropout, AdamW, recomputed activations, and a batch in parts" on sweep "${split[@]}" -o "$TMPDIR/cuda2.h5"
 check "... on the CPU too" dpsweep sweep "${split[@]}" -o "$TMPDIR/cpu2.h5"
 check "... with the same losses and norms" "$PYTHON" tests/same_steps.py "$TMPDIR/cpu2.h5" "$TMPDIR/cuda2.h5" 1e-5
 

@@ -89,8 +89,8 @@ file=$TMPDIR/poisson.h5
 check "groups run on Poisson batches, split, with dropout and a threshold that moves" \
     mpirun_n 3 "$BUILD/dpsweep" sweep --trainer fastclip --clipping per_layer --clip-quantile 0.5 \
     --model gpt2 --layers 1 --dim 32 --heads 2 --vocab 100 --max-seq 16 --seq-len 16 --batch-size 7 \
-    --physical-batch-size 2 --sampling poisson --dropout 0.1 --ranks-per-run 1,2,3 --active-steps 6 "$mark" \
-    -o "$file"
+    --physical-batch-size 2 --sampling poisson --dropout 0.1 --recompute block --ranks-per-run 1,2,3 --active-steps 6 \
+    "$mark" -o "$file"
 check "... right" all_are "$file" verdict VALID
 check "... in as much memory as was predicted" column_is "$file" predicted_peak "$(column "$file" peak_ledger)"
 check "... with the same batches and masks on any number of ranks" \

@@ -41,7 +41,7 @@ check "the library to preload builds" \
     "${CC:-gcc}" -O2 -Wall -Werror -shared -fPIC -o "$interpose" tests/preload/interpose.c
 gpt2=(--model gpt2 --layers 2 --dim 64 --heads 4 --vocab 1000 --max-seq 64)
 for trainer in $(names trainer); do
-    accounted "$trainer on tiny" --trainer "$trainer" --model tiny --physical-batch-size 2
+    accounted "$trainer on tiny" --trainer "$trainer" --model tiny --physical-batch-size 2 --recompute block
     accounted "$trainer on small" --trainer "$trainer" --model small
     accounted "$trainer on a small gpt2" --trainer "$trainer" "${gpt2[@]}" --optimizer adamw --dropout 0.1
     [[ $trainer == standard ]] ||

@@ -264,6 +264,53 @@ static void an_empty_batch_has_no_gradient(void **state)
     }
 }
 
+/* ---- what is kept ---------------------------------------------------------------------------------------------- */
+
+static void note_most_kept(struct layer *l, struct span s, void *most)
+{
+    (void)l, (void)s;
+    const size_t now = ledger_live(MEMORY_ACTIVATIONS);
+    *(size_t *)most = now > *(size_t *)most ? now : *(size_t *)most;
+}
+
+/* Floats of a token that a forward pass leaves, and the most that a backward pass over it sees at a hook. */
+struct kept { long after_forward, most; };
+static struct kept kept_by(int arch, int layers, enum recompute recompute)
+{
+    enum { T = 64 }; /* so that no array is rounded up */
+    const struct model_shape shape = {(enum arch)arch, .vocab = 11, .dim = 12, .layers = layers, .heads = 3, T};
+    const struct batch x = {.n = 1, .T = T};
+    size_t most = 0;
+    ledger_open(LEDGER_DRY, 0);
+    struct model *m = model_create(&shape);
+    m->recompute = recompute;
+    ledger_rehearse_begin();
+    ledger_start(PROGRAM_STEP);
+    model_forward(m, &x);
+    const size_t forward = ledger_live(MEMORY_ACTIVATIONS);
+    model_backward(m, NULL, note_most_kept, &most, NULL, LAST_PASS);
+    assert_int_equal(ledger_live(MEMORY_ACTIVATIONS), 0);
+    ledger_finish();
+    ledger_rehearse_end();
+    model_free(m);
+    ledger_close();
+    return (struct kept){(long)(forward / T / sizeof(float)), (long)(most / T / sizeof(float))};
+}
+
+static void recomputation_keeps_the_inputs_of_blocks_and_one_block(void **state)
+{
+    (void)state;
+    const long D = 12, block = 10 * D + 3 + 4, top = 2 * D + 2;
+    FOR_EACH_ARCH(arch)
+        for (long L = 1; L < 6; L++) {
+            const struct kept all = kept_by(arch, (int)L, RECOMPUTE_NONE);
+            const struct kept inputs = kept_by(arch, (int)L, RECOMPUTE_BLOCK);
+            assert_int_equal(all.after_forward, L * block + top);
+            assert_int_equal(inputs.after_forward, L * D + top);
+            assert_in_range(inputs.most, (L - 1) * D + block, L * D + block);
+        }
+}
+
 /* ---- what does not count --------------------------------------------------------------------------------------- */
 
 /* One sample of random tokens, with targets but for position 2, padded with `padding` to T. */
@@ -425,6 +472,7 @@ int main(void)
         TEST(the_loss_comes_with_a_gradient_or_alone),
         TEST(a_second_backward_pass_finds_what_the_first_found),
         TEST(an_empty_batch_has_no_gradient),
+        TEST(recomputation_keeps_the_inputs_of_blocks_and_one_block),
         TEST(padding_changes_nothing_of_a_sample),
         TEST(a_token_without_a_target_adds_no_loss),
         TEST(a_sample_without_a_target_adds_nothing),

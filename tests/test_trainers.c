@@ -31,7 +31,8 @@ static void random_shapes(struct pairing p)
             {p.arch, random_int(2, 40), heads * random_int(1, 6), random_int(1, 2), heads, random_int(T, 30)},
             {random_int(1, MOST), T, random_int(0, 2), (enum id_layout)random_int(0, N_ID_LAYOUTS - 1),
                 (enum id_layout)random_int(0, N_ID_LAYOUTS - 1)},
-            .norm_mode = number % 2 ? NORM_GRAM : NORM_INSTANTIATE, .dropout = number == 3 ? 0.3 : 0};
+            .norm_mode = number % 2 ? NORM_GRAM : NORM_INSTANTIATE, .dropout = number == 3 ? 0.3 : 0,
+            .recompute = number > 2 ? RECOMPUTE_BLOCK : RECOMPUTE_NONE};
         struct rig *r = rig_open(&wish);
         rig_find_truth(r);
         r->t->config.max_grad_norm = threshold(&r->truth, clipped[number]);
@@ -177,6 +178,59 @@ static void a_sample_that_overflows_is_left_out(void **state)
     for_each_pairing(overflow);
 }
 
+/* ---- what may not change a bit ----------------------------------------------------------------------------------- */
+
+/* The clipped sum, the norms and the losses of a batch; of a private trainer, one with a sample that overflows. */
+static float *results(struct rig_wish wish, enum recompute recompute, long *n)
+{
+    wish.recompute = recompute;
+    struct rig *r = rig_open(&wish);
+    const long P = r->m->n_params, B = r->x.n;
+    float *result = calloc((size_t)(*n = P + 2 * B), sizeof *result);
+    if (wish.ops->is_private)
+        make_sample_0_overflow(r);
+    r->t->config.max_grad_norm = 3;
+    trainer_clipped_sum(r->t, &r->x, NULL, NULL);
+    device_copy_out(result, r->t->sum, (size_t)P * sizeof *result);
+    assert_true(sum_length(r) > 0);
+    device_copy_out(result + P, r->t->loss, (size_t)B * sizeof *result);
+    if (wish.ops->is_private)
+        device_copy_out(result + P + B, r->t->norm, (size_t)B * sizeof *result);
+    rig_close();
+    return result;
+}
+
+static void recomputed(struct pairing p)
+{
+    const struct rig_wish wish = {p.ops, p.clipping, {p.arch, .vocab = 20, .dim = 16, .layers = 2, .heads = 2,
+        .max_seq = 96}, {4, 24, 1, STRIDED, CONTIGUOUS}, .physical = 3, .norm_mode = NORM_GRAM, .dropout = 0.2};
+    const uint64_t before = random_state;
+    long n, m;
+    float *kept = results(wish, RECOMPUTE_NONE, &n);
+    random_state = before;
+    float *formed = results(wish, RECOMPUTE_BLOCK, &m);
+    if (n != m || memcmp(kept, formed, (size_t)n * sizeof *kept) != 0)
+        fail_msg("%s: recomputed activations give other numbers", who);
+    free(kept);
+    free(formed);
+}
+
+static void recomputation_changes_no_bit(void **state)
+{
+    (void)state;
+    for_each_pairing(recomputed);
+}
+
+static void recomputation_changes_no_bit_in_bf16(void **state)
+{
+    (void)state;
+    if (device_lacks(PRECISION_BF16))
+        skip();
+    precision_set(PRECISION_BF16);
+    for_each_pairing(recomputed);
+    precision_set(PRECISION_FP32);
+}
+
 static void the_threshold_means_nothing_to_standard(void **state)
 {
     (void)state;
@@ -203,6 +257,8 @@ int main(void)
         CLOSED(one_sample_adds_at_most_the_threshold),
         CLOSED(one_sample_adds_at_most_the_threshold_in_bf16),
         CLOSED(a_sample_that_overflows_is_left_out),
+        CLOSED(recomputation_changes_no_bit),
+        CLOSED(recomputation_changes_no_bit_in_bf16),
         CLOSED(the_threshold_means_nothing_to_standard),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

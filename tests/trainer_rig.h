@@ -113,6 +113,7 @@ struct rig_wish {
     int physical;                     /* samples in memory at once; 0: all */
     enum norm_mode norm_mode;
     double dropout, noise_multiplier;
+    enum recompute recompute;
     enum optimizer_kind optimizer;
     struct adaptive adaptive;
 };
@@ -122,8 +123,8 @@ static inline struct trainer_config config_of(const struct rig_wish *w)
     return (struct trainer_config){.clipping = w->clipping, .batch_size = w->batch.n,
         .physical_batch_size = w->physical ? w->physical : w->batch.n, .max_grad_norm = 1,
         .noise_multiplier = w->noise_multiplier, .expected_batch_size = 3, .norm_mode = w->norm_mode,
-        .optimizer = {w->optimizer, 0.1, 0.9, 0.8, 0.9, 1e-3, 0.2}, .dropout = w->dropout, .adaptive = w->adaptive,
-        .seed = 5};
+        .optimizer = {w->optimizer, 0.1, 0.9, 0.8, 0.9, 1e-3, 0.2}, .dropout = w->dropout, .recompute = w->recompute,
+        .adaptive = w->adaptive, .seed = 5};
 }
 
 static inline struct rig *rig_open(const struct rig_wish *w)

@@ -60,6 +60,8 @@ const char *choice_at(const struct field *field, int i)
         return i < N_NOISE_PLACEMENTS ? noise_placement_name[i] : NULL;
     if (strcmp(field->name, "optimizer") == 0)
         return i < N_OPTIMIZERS ? optimizer_name[i] : NULL;
+    if (strcmp(field->name, "recompute") == 0)
+        return i < N_RECOMPUTES ? recompute_name[i] : NULL;
     if (strcmp(field->name, "precision") == 0)
         return i < N_PRECISIONS ? precision_name[i] : NULL;
     for (int k = 0; k < N_FIXED; k++)

@@ -21,6 +21,7 @@
     F(U64, batch_size, 4, "1", "samples of one optimizer step (the logical batch)")                                    \
     F(U64, physical_batch_size, 0, "1", "samples in memory at once (0: all of the rank's)")                            \
     F(U64, seq_len, 64, "1", "tokens of a sample T")                                                                   \
+    F(TEXT, recompute, "none", "", "what backward passes form again; block: all of a block, from its input")           \
     F(TEXT, precision, "fp32", "", "factors of matrix products are rounded to it; all else is fp32")              \
     F(TEXT, device, DPSWEEP_DEVICE, "", "what it runs on; chosen when dpsweep is built")                               \
     F(TEXT, optimizer, "sgd", "", "how weights are updated")                                                           \

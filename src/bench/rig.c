@@ -41,6 +41,7 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
         .clipping = (enum clipping)index_of(c->clipping, clipping_name, N_CLIPPINGS),
         .norm_mode = (enum norm_mode)index_of(c->norm_mode, norm_mode_name, N_NORM_MODES),
         .dropout = c->dropout,
+        .recompute = (enum recompute)index_of(c->recompute, recompute_name, N_RECOMPUTES),
         .seed = c->seed,
     };
 }

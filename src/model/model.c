@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 const char *const arch_name[N_ARCHS] = {"postln", "gpt2"};
+const char *const recompute_name[N_RECOMPUTES] = {"none", "block"};
 
 /* ---- the list of layers -------------------------------------------------------------------------------------- */
 
@@ -264,7 +265,7 @@ struct attention pass_attention(const struct model *m)
     return (struct attention){b->n, b->T, m->shape.dim, m->shape.heads, m->arch->causal, b->length};
 }
 
-/* Does something with every activation of a block: x (n,T,columns). */
+/* Does something with every activation of a block, x (n,T,columns), but an input that is kept apart. */
 typedef void with_activation(const struct model *, float *x, long columns);
 static void for_each_of_block(const struct model *m, const struct block *k, with_activation *visit)
 {
@@ -272,7 +273,8 @@ static void for_each_of_block(const struct model *m, const struct block *k, with
     float *const wide[] = {k->q_out, k->k_out, k->v_out, k->attended, k->in_1, k->in_2};
     float *const statistics[] = {k->mean_1, k->rstd_1, k->mean_2, k->rstd_2};
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
-        visit(m, wide[i], D);
+        if (wide[i] != k->input)
+            visit(m, wide[i], D);
     for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++)
         visit(m, statistics[i], 1);
     visit(m, k->lse, m->shape.heads);
@@ -287,10 +289,25 @@ static void for_each_of_top(const struct model *m, with_activation *visit)
     visit(m, p->in_f, m->shape.dim);
 }
 
+/* The same for what the forward pass leaves of a block. */
+static void for_each_kept(const struct model *m, const struct block *k, with_activation *visit)
+{
+    if (k->input)
+        visit(m, k->input, m->shape.dim);
+    else
+        for_each_of_block(m, k, visit);
+}
+
 static void drop(const struct model *m, float *x, long columns)
 {
     (void)columns;
     pass_drop(m, x);
+}
+
+static void drop_now(const struct model *m, float *x, long columns)
+{
+    (void)m, (void)columns;
+    ledger_release(x);
 }
 
 /* So that nothing of a sample of weight 0 can spread, not even what is not finite (0 NaN = NaN). */
@@ -312,12 +329,17 @@ void pass_embed(const struct model *m, float *x)
         leave_out(m, x, m->shape.dim);
 }
 
-static void drop_all(const struct model *m)
+static void drop_top(const struct model *m)
 {
     pass_drop(m, m->pass->out_f);
     for_each_of_top(m, drop);
+}
+
+static void drop_all(const struct model *m)
+{
+    drop_top(m);
     for (int l = m->shape.layers - 1; l >= 0; l--)
-        for_each_of_block(m, &m->pass->block[l], drop);
+        for_each_kept(m, &m->pass->block[l], drop);
 }
 
 static void leave_out_samples(const struct model *m)
@@ -325,7 +347,38 @@ static void leave_out_samples(const struct model *m)
     leave_out(m, m->pass->out_f, m->shape.dim);
     for_each_of_top(m, leave_out);
     for (int l = 0; l < m->shape.layers; l++)
-        for_each_of_block(m, &m->pass->block[l], leave_out);
+        for_each_kept(m, &m->pass->block[l], leave_out);
+}
+
+/* ---- recomputation ------------------------------------------------------------------------------------------- */
+
+static float *block_forward(const struct model *m, int l, float *x)
+{
+    struct block *k = &m->pass->block[l];
+    k->input = m->recompute == RECOMPUTE_BLOCK ? x : NULL;
+    float *out = m->arch->forward(m, l, x);
+    if (k->input)
+        for_each_of_block(m, k, drop_now);
+    return out;
+}
+
+/* Before block l's turn in a pass over what was kept, and after it. */
+static void block_begin(const struct model *m, int l)
+{
+    const struct block *k = &m->pass->block[l];
+    if (!k->input)
+        return;
+    m->arch->activate(m, l, k->input);
+    if (m->pass->weight)
+        for_each_of_block(m, k, leave_out);
+}
+
+static void block_end(const struct model *m, int l)
+{
+    const struct block *k = &m->pass->block[l];
+    if (k->input)
+        for_each_of_block(m, k, drop_now);
+    for_each_kept(m, k, drop);
 }
 
 /* ---- the passes ---------------------------------------------------------------------------------------------- */
@@ -340,7 +393,7 @@ void model_forward(struct model *m, const struct batch *batch)
     float *x = pass_keep(m, "residual stream", m->shape.dim);
     pass_embed(m, x);
     for (int l = 0; l < m->shape.layers; l++)
-        x = m->arch->forward(m, l, x);
+        x = block_forward(m, l, x);
     p->in_f = x;
     p->mean_f = pass_keep(m, "mean", 1);
     p->rstd_f = pass_keep(m, "rstd", 1);
@@ -378,8 +431,9 @@ void model_backward(struct model *m, const float *weight, grad_hook *hook, void 
     pass_layernorm_backward(m, p->ln_f, p->in_f, p->mean_f, p->rstd_f, dy);
     for_each_of_top(m, drop);
     for (int l = m->shape.layers - 1; l >= 0; l--) {
+        block_begin(m, l);
         m->arch->backward(m, l, dy);
-        for_each_of_block(m, &p->block[l], drop);
+        block_end(m, l);
     }
     show_embeddings(m, dy);
     ledger_release(dy);
@@ -391,10 +445,21 @@ void model_revisit(struct model *m, grad_hook *hook, void *ctx, enum pass_kind k
     begin_pass(m, hook, ctx, kind);
     head_revisit(m);
     pass_show_layernorm(m, p->ln_f, p->in_f, p->mean_f, p->rstd_f, NULL);
-    for (int l = m->shape.layers - 1; l >= 0; l--)
+    drop_top(m);
+    for (int l = m->shape.layers - 1; l >= 0; l--) {
+        block_begin(m, l);
         m->arch->revisit(m, l);
+        block_end(m, l);
+    }
     show_embeddings(m, NULL);
+}
+
+void model_revisit_tied(struct model *m, grad_hook *hook, void *ctx, enum pass_kind kind)
+{
+    begin_pass(m, hook, ctx, kind);
+    head_revisit(m);
     drop_all(m);
+    pass_show(m, m->pass->wte, NULL, NULL);
 }
 
 void model_loss(struct model *m, float *loss)

@@ -3,7 +3,8 @@
  * The model knows nothing of privacy.  A trainer sees it through the hook of model_backward.
  * Memory of a pass: what the forward pass keeps is 10 D floats per token and block (q, k, v, attention output, the
  * inputs of both layernorms, and the 4D hidden units); layernorm outputs are formed again in the backward pass, T x T
- * matrices are recomputed for a few heads at a time, logits live for one sample. */
+ * matrices are recomputed for a few heads at a time, logits live for one sample.  With recompute it is D floats, the
+ * block's input, and the rest of one block at a time. */
 #ifndef MODEL_H
 #define MODEL_H
 #include "../layers/layer.h"
@@ -49,8 +50,15 @@ struct batch batch_slice(const struct batch *, int b0, int n);
 /* Masks are a function of (seed, step, site, place of the sample in the logical batch, element): model_dropout.c */
 struct dropout { double p; uint64_t seed; uint32_t step; };
 
+/* What the forward pass keeps of a block: all that the backward pass needs, or its input alone, from which the rest is
+ * formed again just before (activation recomputation, gradient checkpointing; Chen et al. 2016).  The numbers are the
+ * same bits. */
+enum recompute { RECOMPUTE_NONE, RECOMPUTE_BLOCK, N_RECOMPUTES };
+extern const char *const recompute_name[N_RECOMPUTES]; /* "none", "block" */
+
 struct model {
     struct model_shape shape;
+    enum recompute recompute;    /* set by the trainer when it is created */
     struct dropout dropout;      /* set by the trainer before each step; p = 0: none */
     const struct arch_ops *arch; /* a block's algebra; model_pass.h */
     int n_layers, n_tensors;     /* layers with parameters; parameter tensors (fewer where layers are tied) */
@@ -84,6 +92,8 @@ void model_backward(struct model *, const float *weight, grad_hook *, void *ctx,
 /* Shows every layer with parameters to the hook once more with its input x, and back-propagates nothing.  The head's
  * dy is formed again (of the sum of losses); the hook finds other layers' dy where it kept them. */
 void model_revisit(struct model *, grad_hook *, void *ctx, enum pass_kind);
+/* The same for a head and an embedding that are tied, and no other layer. */
+void model_revisit_tied(struct model *, grad_hook *, void *ctx, enum pass_kind);
 
 /* Instead of a backward pass: only the losses (n), then the activations are gone. */
 void model_loss(struct model *, float *loss);

@@ -33,7 +33,7 @@ static void attend(const struct model *m, int l)
     dropout_residual(m, l, DROPOUT_ATTENTION, k->o, k->attended, k->in_1, k->in_2);
 }
 
-static void feed_forward(const struct model *m, int l, float *out)
+static void hide(const struct model *m, int l)
 {
     struct block *k = &m->pass->block[l];
     const long rows = pass_rows(m), D = m->shape.dim;
@@ -41,12 +41,9 @@ static void feed_forward(const struct model *m, int l, float *out)
     pass_layernorm(m, k->ln_2, k->in_2, x, k->mean_2, k->rstd_2);
     linear_forward(k->up, x, rows, (struct linear_out){.y = k->hidden});
     ledger_release(x);
-    float *h = activated(m, l);
-    dropout_residual(m, l, DROPOUT_FFN, k->down, h, k->in_2, out);
-    ledger_release(h);
 }
 
-static float *gpt2_forward(const struct model *m, int l, float *x)
+static void gpt2_activate(const struct model *m, int l, float *x)
 {
     struct block *k = &m->pass->block[l];
     const long D = m->shape.dim;
@@ -63,8 +60,17 @@ static float *gpt2_forward(const struct model *m, int l, float *x)
     k->mean_2 = pass_keep(m, "mean", 1);
     k->rstd_2 = pass_keep(m, "rstd", 1);
     k->hidden = pass_keep(m, "hidden units", 4 * D);
-    float *out = pass_keep(m, "residual stream", D);
-    feed_forward(m, l, out);
+    hide(m, l);
+}
+
+static float *gpt2_forward(const struct model *m, int l, float *x)
+{
+    const struct block *k = &m->pass->block[l];
+    gpt2_activate(m, l, x);
+    float *out = pass_keep(m, "residual stream", m->shape.dim);
+    float *h = activated(m, l);
+    dropout_residual(m, l, DROPOUT_FFN, k->down, h, k->in_2, out);
+    ledger_release(h);
     return out;
 }
 
@@ -162,4 +168,5 @@ static void gpt2_revisit(const struct model *m, int l)
     pass_show_layernorm(m, k->ln_1, k->in_1, k->mean_1, k->rstd_1, NULL);
 }
 
-const struct arch_ops arch_gpt2 = {gpt2_forward, gpt2_backward, gpt2_revisit, .causal = true, .tied_head = true};
+const struct arch_ops arch_gpt2 = {gpt2_forward, gpt2_activate, gpt2_backward, gpt2_revisit, .causal = true,
+    .tied_head = true};

@@ -9,6 +9,7 @@
 /* One block: its layers, and what is kept of them.  Arrays are (n,T,D) unless said. */
 struct block {
     struct layer *q, *k, *v, *o, *ln_1, *up, *down, *ln_2;
+    float *input;                    /* where activations are recomputed: kept in their place.  Else NULL */
     float *q_out, *k_out, *v_out, *attended;
     float *lse;                      /* (n,H,T) */
     float *in_1, *in_2;              /* inputs of ln_1 and ln_2 */
@@ -64,6 +65,7 @@ float *pass_normed(const struct model *, struct normed);           /* taken from
 /* One architecture is one of these, in model_<arch>.c. */
 struct arch_ops {
     float *(*forward)(const struct model *, int l, float *x);  /* keeps x, returns block l's output */
+    void (*activate)(const struct model *, int l, float *x);   /* the same, without the output */
     void (*backward)(const struct model *, int l, float *dy);  /* dy: of block l's output -> of its input */
     void (*revisit)(const struct model *, int l);              /* shows block l's layers with their x */
     bool causal, tied_head;

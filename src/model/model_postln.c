@@ -3,10 +3,18 @@
  *     in_1 = x + attention(x) W_o + b_o                       x_1 = ln_1(in_1)
  *     in_2 = x_1 + relu(x_1 W_up + b_up) W_down + b_down      output = ln_2(in_2)
  *
- * x becomes in_1 and x_1 becomes in_2 in place.  The layernorm outputs x and x_1, which the gradients of the linear
- * layers need, are formed again in the backward pass from the inputs in_1 and in_2, which are kept. */
+ * x becomes in_1, unless it is kept for recomputation, and x_1 becomes in_2 in place.  The layernorm outputs x and x_1,
+ * which the gradients of the linear layers need, are formed again in the backward pass from the inputs in_1 and in_2,
+ * which are kept. */
 #include "../device/ledger.h"
 #include "model_pass.h"
+
+static float *copied(const struct model *m, const float *x)
+{
+    float *copy = pass_keep(m, "residual stream", m->shape.dim);
+    KERNEL(copy, copy, x, pass_rows(m) * m->shape.dim);
+    return copy;
+}
 
 static float *postln_forward(const struct model *m, int l, float *x)
 {
@@ -22,8 +30,8 @@ static float *postln_forward(const struct model *m, int l, float *x)
     linear_forward(k->k, x, rows, (struct linear_out){.y = k->k_out});
     linear_forward(k->v, x, rows, (struct linear_out){.y = k->v_out});
     attention_forward(&attention, k->q_out, k->k_out, k->v_out, k->attended, k->lse);
-    dropout_residual(m, l, DROPOUT_ATTENTION, k->o, k->attended, x, x);
-    k->in_1 = x;
+    k->in_1 = k->input ? copied(m, x) : x;
+    dropout_residual(m, l, DROPOUT_ATTENTION, k->o, k->attended, k->in_1, k->in_1);
 
     k->mean_1 = pass_keep(m, "mean", 1);
     k->rstd_1 = pass_keep(m, "rstd", 1);
@@ -40,6 +48,11 @@ static float *postln_forward(const struct model *m, int l, float *x)
     float *out = pass_keep(m, "residual stream", D);
     pass_layernorm(m, k->ln_2, k->in_2, out, k->mean_2, k->rstd_2);
     return out;
+}
+
+static void postln_activate(const struct model *m, int l, float *x)
+{
+    ledger_release(postln_forward(m, l, x)); /* ln_2's statistics come with the output */
 }
 
 /* The FFN's input x_1 is formed again. */
@@ -67,9 +80,11 @@ static void feed_forward_backward(const struct model *m, int l, float *dy)
     pass_release_dy(k->up, dh);
 }
 
-/* The input of block l again: the output of the block below, or the embeddings. */
+/* The input of block l: kept, or formed again as the output of the block below, or of the embeddings. */
 static float *block_input(const struct model *m, int l)
 {
+    if (m->pass->block[l].input)
+        return m->pass->block[l].input;
     if (l > 0) {
         const struct block *below = &m->pass->block[l - 1];
         return pass_normed(m, (struct normed){below->ln_2, below->in_2, below->mean_2, below->rstd_2});
@@ -86,7 +101,8 @@ static void show_qkv(const struct model *m, int l, const float *dq, const float 
     pass_show(m, k->q, x, dq);
     pass_show(m, k->k, x, dk);
     pass_show(m, k->v, x, dv);
-    ledger_release(x);
+    if (x != k->input)
+        ledger_release(x);
 }
 
 /* dy: of ln_1's input -> of the block's input */
@@ -134,5 +150,5 @@ static void postln_revisit(const struct model *m, int l)
     show_qkv(m, l, NULL, NULL, NULL);
 }
 
-const struct arch_ops arch_postln = {postln_forward, postln_backward, postln_revisit, .causal = false,
-                                     .tied_head = false};
+const struct arch_ops arch_postln = {postln_forward, postln_activate, postln_backward, postln_revisit,
+    .causal = false, .tied_head = false};

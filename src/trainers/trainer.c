@@ -117,6 +117,7 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
         die(EXIT_ENVIRONMENT, "out of host memory");
     *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored};
     t->config.ranks = ranks_of(config);
+    model->recompute = config->recompute;
     take_role(t);
     take_noise(t);
     if (ops->spoil)
@@ -432,8 +433,6 @@ static void clip_and_add(struct layer *l, struct span s, void *ctx)
 static void add_tied(struct layer *l, struct span s, void *ctx)
 {
     struct layer_clip *c = ctx;
-    if (!l->tied)
-        return;
     if (!l->in_spans)
         l->dy = c->tied_dy;
     add_weighted(c, l, s);
@@ -452,7 +451,7 @@ void trainer_clip_layers(struct trainer *t, const struct batch *x, grad_hook *sq
         trainer_norm_pass(t, x, clip_and_add, &c, wte ? NOT_LAST_PASS : LAST_PASS);
         if (wte) {
             clip_layer(&c, wte, (struct span){0, x->n});
-            model_revisit(t->model, add_tied, &c, LAST_PASS);
+            model_revisit_tied(t->model, add_tied, &c, LAST_PASS);
             ledger_release(c.tied_dy);
         }
     }

@@ -33,6 +33,7 @@ struct trainer_config {
     enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
     struct optimizer_config optimizer;
     double dropout;                  /* probability */
+    enum recompute recompute;        /* what is kept of the forward pass */
     uint64_t seed;
 };
 
