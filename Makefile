@@ -92,11 +92,19 @@ $(TESTS): LIBS += -lcmocka
 # benches look on, or stand in
 $(BUILD)/tests/bench/step_bound: LIBS += -Wl,--wrap=device_gemm
 $(BUILD)/tests/bench/rank0: LIBS += $(addprefix -Wl$(comma)--wrap=,world gather_start gather_wait run_predict)
-# what check-gpu runs beside the program
-GPU_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,kernel_bits kernel_speed)
-$(GPU_PROGRAMS): $(KERNELS:%.cu=$(BUILD)/%.o)
+# what check-gpu runs beside the program: of the kernels alone, and of all
+KERNEL_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,kernel_bits kernel_speed)
+DEVICE_PROGRAMS := $(addprefix $(BUILD)/tests/gpu/,large_copies product_errors norm_slack group_of_one)
+GPU_PROGRAMS := $(KERNEL_PROGRAMS) $(DEVICE_PROGRAMS)
+$(KERNEL_PROGRAMS): $(KERNELS:%.cu=$(BUILD)/%.o)
 $(BUILD)/tests/gpu/kernel_bits: $(BUILD)/tests/emu/kernel_bits.o $(BUILD)/tests/gpu/on_gpu.o
 $(BUILD)/tests/gpu/kernel_speed: $(BUILD)/tests/gpu/kernel_speed.o
+$(DEVICE_PROGRAMS): %: %.o $(OBJECTS)
+$(BUILD)/tests/gpu/group_of_one: \
+    LIBS += $(addprefix -Wl$(comma)--wrap=,group_sum group_reduce_scatter group_all_gather)
+CAPPED := $(addprefix $(BUILD)/tests/gpu/,kernel_bits group_of_one)
+$(CAPPED): $(BUILD)/tests/gpu/kernel_grid.o
+$(CAPPED): LIBS += -Wl,--wrap=__cudaPushCallConfiguration
 $(BUILD)/dpsweep $(TESTS) $(BENCHES) $(GPU_PROGRAMS):
 	@echo "  LINK  $@"
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
@@ -165,7 +173,7 @@ test-long: setup                             ## tests/long/*.sh: comparisons tha
 mutate: setup                                ## seed bugs into GPU code: the suites must notice each (many minutes)
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
 	$(Q)BUILD=$(BUILD) tests/emu/mutate
-	$(Q)$(MAKE) --no-print-directory DEVICE=cuda BUILD=build/cuda build/cuda/dpsweep
+	$(Q)$(MAKE) --no-print-directory DEVICE=cuda BUILD=build/cuda build/cuda/dpsweep build/cuda/tests/gpu/large_copies
 	$(Q)$(MAKE) --no-print-directory -C tests/standin OUT=$(abspath $(BUILD))/standin
 	$(Q)BUILD=$(BUILD) tests/standin/mutate
 
@@ -209,4 +217,4 @@ clean:                                       ## remove build/
 .DEFAULT_GOAL := all
 .PHONY: all tests demo test test-long mutate bench setup install docs feasibility format help clean always
 .PHONY: gpu-programs check-gpu check-gpu-bundle
--include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d)
+-include $(OBJECTS:.o=.d) $(MAIN:.o=.d) $(TESTS:=.d) $(HELPERS:.o=.d) $(BENCHES:=.d) $(GPU_PROGRAMS:=.d)

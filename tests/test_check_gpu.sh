@@ -25,12 +25,41 @@ for said in 'ok .*machine' 'device +stand-in GPU' '[0-9]+ results have the emula
 done
 check "one file has the results of all" \
     eval '[[ $(column "$out/check-gpu.h5" status | tr " " "\n" | sort | uniq -c | xargs) == "5 ok 1 oom_device" ]]'
+check "kernels, products and steps are what they should be" \
+    in_small STEPS='^(... in|copies|products of|what is added|steps of)' CUDA_STANDIN_LAZY=1 CUDA_STANDIN_GUARD=1
+for said in '4[0-9] of [0-9]+ launches cut to 1 blocks' '0 of [0-9]+ launches cut to 1000 blocks' \
+    '5242880 words came back$' 'up dX +NN .* in tf32|mix of heads .* error .* worst' \
+    'ghost +flat +excess .* u, slack  1.95e-02' 'ghost +noise in the sharded .*: same bits' \
+    '[1-9][0-9]+ of [0-9]+ launches cut to 3 blocks' '^9 ok, 0 FAIL, 0 skip'; do
+    check "... and the report says $said" reported "$said"
+done
 check "products are measured against the peak" in_small STEPS='peak in bf16'
 check "... each shape" reported 'NT batch +1 .* us .*TFLOP/s'
 
 # ---- what goes wrong
 check_fails 1 "a fault is reported" in_small STEPS='bits|memory in one' CUDA_STANDIN_FAIL=kernel:3
 check "... as a step that failed, and the others are done" reported '^FAIL .* kernels give the emulator'
+# A kernel whose grid-stride loop makes one turn: launches of the usual size are right.
+broken=$TMPDIR/broken
+break_loop() {
+    mkdir -p "$TMPDIR/tree/tests" "$broken" && cp -rp kernels "$TMPDIR/tree" &&
+        cp -rp tests/standin tests/emu "$TMPDIR/tree/tests" && cp -p "$standins"/*.o "$broken" &&
+        sed -i '0,/GRID_LOOP(i, n)/s//for (long i = blockIdx.x * (long)blockDim.x + threadIdx.x; i < n; i = n)/' \
+            "$TMPDIR/tree/kernels/elementwise.cu" &&
+        build -C "$TMPDIR/tree/tests/standin" OUT="$broken" "$broken/libkernels.so"
+}
+check "a kernel whose loop does not turn is built" break_loop
+check_fails 1 "... and found when blocks are few" \
+    in_small STEPS='emulator.s bits|^... in 1,' LD_LIBRARY_PATH="$broken:$standins"
+check "... but not before" reported '^ok .* kernels give the emulator'
+check_fails 1 "a cuBLAS that drops bits is found" in_small STEPS='products of' CUDA_STANDIN_WRONG=cublas
+check "... in fp32 and tf32" eval 'reported "^FAIL .*in fp32" && reported "^FAIL .*in tf32"'
+check_fails 1 "an NCCL that changes a number is found" in_small STEPS='^steps of' CUDA_STANDIN_WRONG=nccl
+check "... in the weights" reported 'OTHER BITS'
+slack() { LD_LIBRARY_PATH=$standins build/cuda/tests/gpu/norm_slack bf16 small "$1"; }
+check_fails 1 "an excess above the slack is found" slack 0
+check "... and which it is" said 'ghost +flat .*TOO LARGE'
+
 mkdir "$TMPDIR/hangs"
 printf '#!/bin/bash\nexec sleep 100\n' > "$TMPDIR/hangs/nvidia-smi"
 chmod +x "$TMPDIR/hangs/nvidia-smi"

@@ -83,7 +83,7 @@ const char *cublasGetStatusString(cublasStatus_t status)
 
 /* rows x columns as stored, column by column, `batch` of them */
 struct operand { const void *address; long ld, stride; bool transposed; };
-enum factors { FP32, TF32, BF16 };
+enum factors { FP32, TF32, FEW_BITS, BF16 };
 struct product {
     struct operand a, b, c;
     enum factors factors;
@@ -127,14 +127,28 @@ static float tf32_of(float x)
     return isfinite(x) ? of_bits((bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu) : x;
 }
 
+/* The first 8 significant bits. */
+static float few_bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return of_bits(bits & ~0xffffu);
+}
+
+static float factor_of(enum factors kind, const struct operand *o, long at)
+{
+    if (kind == BF16)
+        return of_bits((uint32_t)((const uint16_t *)o->address)[at] << 16);
+    const float x = ((const float *)o->address)[at];
+    return kind == TF32 ? tf32_of(x) : kind == FEW_BITS ? few_bits_of(x) : x;
+}
+
 /* n numbers of problem i of an operand, as they are multiplied.  malloc'ed */
 static float *factors_of(const struct product *p, const struct operand *o, int i, long n)
 {
     float *x = malloc((size_t)n * sizeof *x);
     for (long j = 0; j < n; j++)
-        x[j] = p->factors == BF16 ? of_bits((uint32_t)((const uint16_t *)o->address)[i * o->stride + j] << 16)
-               : p->factors == TF32 ? tf32_of(((const float *)o->address)[i * o->stride + j])
-                                    : ((const float *)o->address)[i * o->stride + j];
+        x[j] = factor_of(p->factors, o, i * o->stride + j);
     return x;
 }
 
@@ -188,11 +202,12 @@ static cublasStatus_t enqueue(cublasHandle_t handle, struct product *p)
 
 static enum factors factors_as(cudaDataType a, cudaDataType b, cudaDataType c, cublasComputeType_t compute)
 {
+    const bool wrong = standin_is_wrong("cublas");
     if (a == b && c == CUDA_R_32F) {
         if (a == CUDA_R_32F && compute == CUBLAS_COMPUTE_32F_PEDANTIC)
-            return FP32;
+            return wrong ? TF32 : FP32;
         if (a == CUDA_R_32F && compute == CUBLAS_COMPUTE_32F_FAST_TF32)
-            return TF32;
+            return wrong ? FEW_BITS : TF32;
         if (a == CUDA_R_16BF && compute == CUBLAS_COMPUTE_32F)
             return BF16;
     }

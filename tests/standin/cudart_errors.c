@@ -31,6 +31,12 @@ bool standin_fails(const char *function)
            ++calls == atoi(wanted + length + 1);
 }
 
+bool standin_is_wrong(const char *library)
+{
+    const char *wanted = getenv("CUDA_STANDIN_WRONG");
+    return wanted && strcmp(wanted, library) == 0;
+}
+
 cudaError_t standin_note_error(cudaError_t error) { return last = error; }
 cudaError_t standin_sticky_error(void) { return sticky; }
 void standin_set_sticky(cudaError_t error) { sticky = error; }

@@ -10,6 +10,8 @@
  *   CUDA_STANDIN_DEVICES=n      GPUs (2); CUDA_VISIBLE_DEVICES chooses among them
  *   CUDA_STANDIN_DRIVER=n       CUDA version of the driver, 12020 for 12.2; 0: there is no driver (that of the headers)
  *   CUDA_STANDIN_FAIL=name:k    the k-th call of that function fails; kernel:k - the k-th kernel does, once it runs
+ *   CUDA_STANDIN_WRONG=library  numbers that the library does not promise: cublas - factors with fewer bits than asked for;
+ *                               nccl - the last number of a collective is the next one
  *   CUDA_STANDIN_LEAKS=1        device memory that is left at the end is a violation */
 #ifndef STANDIN_H
 #define STANDIN_H
@@ -19,6 +21,7 @@
 
 _Noreturn void standin_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool standin_fails(const char *function); /* by CUDA_STANDIN_FAIL */
+bool standin_is_wrong(const char *library); /* by CUDA_STANDIN_WRONG */
 
 /* Every entry point begins with one of these: an error stays what it is, or is made. */
 #define ENTRY(error)                            \
