@@ -1,28 +1,63 @@
 #!/usr/bin/python3
 """Points of a sweep with random shapes, for the suites that compare predictions with measurements.
 
-    random_points.py N SEED      prints a .sweep file with N sections; each is every trainer with one of its clippings
+    random_points.py all|one N SEED PRECISION,... RANKS LARGEST
+
+prints a .sweep file with N shapes of at most LARGEST tokens a sample.  With `all` each is for every trainer, and the
+shapes go through all pairs of a clipping and a precision, on groups of one rank, then of two, up to RANKS.  With `one`
+each is for one trainer with one of its clippings, and the trainers take turns.  Everything else is dealt.
 """
+import itertools
 import random
 import sys
 
-TRAINERS = ["dpsgd", "fastclip", "ghost", "bookkeeping", "mixed", "microbatch"]
+PRIVATE = ["dpsgd", "fastclip", "ghost", "bookkeeping", "mixed", "microbatch"]
 CLIPPINGS = ["flat", "automatic", "per_layer"]
 
+# lists of (trainers, clipping) that a shape is for
+TURNS = {
+    "all": [[(", ".join(PRIVATE), clipping), ("standard", "none")] for clipping in CLIPPINGS],
+    "one": [[(trainer, clipping)] for trainer in PRIVATE for clipping in CLIPPINGS] + [[("standard", "none")]],
+}
 
-def section(number, r):
-    """One shape: small, and multiples of nothing."""
-    model = r.choice(["tiny", "gpt2"])
-    heads = r.choice([1, 2, 3, 4])
-    batch = r.randint(1, 9)
-    seq = r.choice([r.randint(2, 40), r.randint(41, 150)])
-    return {
-        "model": model, "layers": r.randint(1, 3), "heads": heads, "dim": heads * r.randint(1, 24),
-        "vocab": r.randint(2, 700), "max-seq": seq + r.randint(0, 9), "seq-len": seq, "batch-size": batch,
-        "physical-batch-size": r.choice([0, 0, 1, r.randint(1, batch)]), "dropout": r.choice([0, 0, 0.1]),
-        "optimizer": r.choice(["sgd", "adamw"]), "norm-mode": r.choice(["instantiate", "ghost"]),
-        "recompute": r.choice(["none", "block"]), "seed": number, "wait-steps": 0, "warmup-steps": 0, "active-steps": 2,
+
+class Deck:
+    """Deals values in random order, each before any comes again: few shapes meet them all."""
+
+    def __init__(self, r, values):
+        self.r, self.values, self.left = r, values, []
+
+    def deal(self):
+        if not self.left:
+            self.left = self.r.sample(self.values, len(self.values))
+        return self.left.pop()
+
+
+def decks(r, largest):
+    """What is dealt: sizes are multiples of nothing, and the smallest possible are among them."""
+    dealt = {
+        "model": ["tiny", "gpt2"], "layers": [1, 2, 3], "heads": [1, 1, 2, 3, 4],
+        "dim": [1, 2, 3, 5, largest // 10, largest // 6], "vocab": [2, 7, largest, 5 * largest],
+        "seq-len": [2, 3, largest // 4, largest // 2 + 1, largest], "max-seq": [0, 0, 9],
+        "batch-size": [1, 2, 3, 4, 5, 7, 9], "physical-batch-size": [0, 0, 1, 2, 3],
+        "dropout": [0, 0, 0.1], "optimizer": ["sgd", "adamw"], "norm-mode": ["instantiate", "ghost"],
+        "sampling": ["shuffle", "shuffle", "poisson"], "noise-placement": ["sum", "shares", "sharded"],
+        "clip-quantile": [0, 0, 0.5],
     }
+    return {key: Deck(r, values) for key, values in dealt.items()}
+
+
+def shape(number, dealing, ranks):
+    """One shape, in which sizes that depend on others are made possible."""
+    dealt = {key: deck.deal() for key, deck in dealing.items()}
+    batch = max(dealt["batch-size"], ranks)
+    share = (batch + ranks - 1) // ranks
+    dealt.update({
+        "dim": max(2, dealt["heads"] * dealt["dim"]), "max-seq": dealt["seq-len"] + dealt["max-seq"],
+        "batch-size": batch, "physical-batch-size": min(dealt["physical-batch-size"], share),
+        "ranks-per-run": ranks, "seed": number, "wait-steps": 0, "warmup-steps": 0, "active-steps": 2,
+    })
+    return dealt
 
 
 def print_section(name, values):
@@ -32,12 +67,16 @@ def print_section(name, values):
 
 
 def main():
-    n, seed = int(sys.argv[1]), int(sys.argv[2])
-    r = random.Random(seed)
-    for i in range(n):
-        shape = section(i, r)
-        print_section(f"{i} private", {"trainer": ", ".join(TRAINERS), "clipping": CLIPPINGS[i % 3], **shape})
-        print_section(f"{i} standard", {"trainer": "standard", **shape})
+    turns, n, seed, precisions, most_ranks, largest = sys.argv[1:]
+    r = random.Random(int(seed))
+    dealing = decks(r, int(largest))
+    strata = itertools.cycle(itertools.product(range(1, int(most_ranks) + 1), precisions.split(","), TURNS[turns]))
+    for i, (ranks, precision, turn) in zip(range(int(n)), strata):
+        one = shape(i, dealing, ranks)
+        for trainers, clipping in turn:
+            quantile = one["clip-quantile"] if clipping in ("flat", "per_layer") else 0
+            print_section(f"{i} {clipping}", {"trainer": trainers, "clipping": clipping, "precision": precision, **one,
+                                              "clip-quantile": quantile})
 
 
 main()
