@@ -50,7 +50,7 @@ def main():
     wrong = list(check_peaks(runs))
     if len(sys.argv) > 2:
         wrong += check_plan(runs, read(sys.argv[2]))
-    axes = ("trainer", "clipping", "precision", "ranks_per_run")
+    axes = ("trainer", "clipping", "precision", "recompute", "ranks_per_run")
     met = collections.Counter(zip(*(runs[axis] for axis in axes)))
     print(f"{len(runs['status'])} runs, {len(met)} combinations of {', '.join(axes)}")
     print("\n".join(wrong) or "... all took what was predicted")

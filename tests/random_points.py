@@ -5,7 +5,8 @@
 
 prints a .sweep file with N shapes of at most LARGEST tokens a sample.  With `all` each is for every trainer, and the
 shapes go through all pairs of a clipping and a precision, on groups of one rank, then of two, up to RANKS.  With `one`
-each is for one trainer with one of its clippings, and the trainers take turns.  Everything else is dealt.
+each is for one trainer with one of its clippings, and the trainers take turns.  One time around, half of the shapes
+recompute, and the next time the others.  Everything else is dealt.
 """
 import itertools
 import random
@@ -13,6 +14,7 @@ import sys
 
 PRIVATE = ["dpsgd", "fastclip", "ghost", "bookkeeping", "mixed", "microbatch"]
 CLIPPINGS = ["flat", "automatic", "per_layer"]
+RECOMPUTE = ["none", "block"]
 
 # lists of (trainers, clipping) that a shape is for
 TURNS = {
@@ -34,10 +36,13 @@ class Deck:
 
 
 def decks(r, largest):
-    """What is dealt: sizes are multiples of nothing, and the smallest possible are among them."""
+    """What is dealt: sizes are multiples of nothing, and the smallest possible are among them.
+
+    But for a vocabulary of 2, where gradients cancel and rounding alone would be verified.
+    """
     dealt = {
-        "model": ["tiny", "gpt2"], "layers": [1, 2, 3], "heads": [1, 1, 2, 3, 4],
-        "dim": [1, 2, 3, 5, largest // 10, largest // 6], "vocab": [2, 7, largest, 5 * largest],
+        "model": ["tiny", "gpt2"], "layers": [1, 1, 2, 3], "heads": [1, 1, 2, 3, 4],
+        "dim": [1, 2, 3, 1 + largest // 10, 1 + largest // 6], "vocab": [7, 11, largest, 5 * largest],
         "seq-len": [2, 3, largest // 4, largest // 2 + 1, largest], "max-seq": [0, 0, 9],
         "batch-size": [1, 2, 3, 4, 5, 7, 9], "physical-batch-size": [0, 0, 1, 2, 3],
         "dropout": [0, 0, 0.1], "optimizer": ["sgd", "adamw"], "norm-mode": ["instantiate", "ghost"],
@@ -70,12 +75,13 @@ def main():
     turns, n, seed, precisions, most_ranks, largest = sys.argv[1:]
     r = random.Random(int(seed))
     dealing = decks(r, int(largest))
-    strata = itertools.cycle(itertools.product(range(1, int(most_ranks) + 1), precisions.split(","), TURNS[turns]))
-    for i, (ranks, precision, turn) in zip(range(int(n)), strata):
-        one = shape(i, dealing, ranks)
+    strata = list(itertools.product(range(1, int(most_ranks) + 1), precisions.split(","), TURNS[turns]))
+    for i in range(int(n)):
+        ranks, precision, turn = strata[i % len(strata)]
+        one = {"precision": precision, "recompute": RECOMPUTE[(i + i // len(strata)) % 2], **shape(i, dealing, ranks)}
         for trainers, clipping in turn:
             quantile = one["clip-quantile"] if clipping in ("flat", "per_layer") else 0
-            print_section(f"{i} {clipping}", {"trainer": trainers, "clipping": clipping, "precision": precision, **one,
+            print_section(f"{i} {clipping}", {"trainer": trainers, "clipping": clipping, **one,
                                               "clip-quantile": quantile})
 
 

@@ -2,7 +2,7 @@
 # Predictions against measurements, on many random shapes: too long for every day.
 #     SHAPES=300 CUDA_SHAPES=342 tests/long/plan.sh
 # On the CPU every shape is for every trainer.  The stand-ins of CUDA take a second for a run: there each shape is for
-# one, and 342 meet every combination of trainer, clipping, precision and number of ranks twice.
+# one, and 342 is the number of combinations of trainer, clipping, precision, recomputation and ranks.
 . "$(dirname "$0")/../lib.sh"
 
 PYTHON=${PYTHON:-/usr/bin/python3}
@@ -27,7 +27,7 @@ if [[ -x build/cuda/dpsweep && -d $BUILD/standin ]]; then
     runs() {
         LD_LIBRARY_PATH=$BUILD/standin CUDA_STANDIN_DEVICES=3 mpirun_n 3 "$ROOT/build/cuda/dpsweep" "$@"
     }
-    as_predicted "CUDA on stand-ins" 1 one "$cuda_shapes" 20 fp32,tf32,bf16 3 12
+    as_predicted "CUDA on stand-ins" 1 one "$cuda_shapes" 20 fp32,tf32,bf16 3 8
 else
     skip "the CUDA build on stand-ins" "it is not built: make test T=cuda builds it"
 fi
