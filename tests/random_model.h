@@ -22,6 +22,7 @@ static inline struct model *random_model(struct model_shape shape)
             params[m->tensor[p].offset + i] = 0.3f * params[m->tensor[p].offset + i] +
                 (strstr(m->tensor[p].name, "ln_") && strstr(m->tensor[p].name, "weight") ? 1 : 0);
     device_copy_in(m->params, params, (size_t)m->n_params * sizeof *params);
+    model_weights_changed(m);
     return m;
 }
 

@@ -118,6 +118,31 @@ static void equal_seeds_give_equal_weights_to_the_bit(void **state)
     for_each_pairing(repeated);
 }
 
+/* What products read after a step is what they would read if the weights were rounded now. */
+static void rounded(struct pairing p)
+{
+    const struct rig_wish wish = {p.ops, p.clipping, small_shape(p.arch), {3, 8, 1, CONTIGUOUS, BROADCAST},
+        .noise_multiplier = 1, .optimizer = optimizer_of(p)};
+    struct rig *r = rig_open(&wish);
+    const long rows = r->m->layer[r->m->n_layers - 1].out, words = rows * BF16_ROW_WORDS(r->m->shape.dim);
+    const float *head = (const float *)r->m->layer[r->m->n_layers - 1].weight_bf16, *first = fetch(head, words);
+    for (int step = 0; step < 2; step++) trainer_step(r->t, &r->x);
+    const float *kept = fetch(head, words);
+    model_weights_changed(r->m);
+    assert_memory_equal(kept, fetch(head, words), (size_t)words * sizeof *kept);
+    assert_memory_not_equal(kept, first, (size_t)words * sizeof *kept);
+    rig_close();
+}
+
+static void products_in_bf16_read_the_weights_of_the_last_step(void **state)
+{
+    (void)state;
+    if (device_lacks(PRECISION_BF16))
+        skip();
+    precision_set(PRECISION_BF16);
+    for_each_pairing(rounded);
+}
+
 int main(void)
 {
     open_strict_device(1);
@@ -125,6 +150,7 @@ int main(void)
         CLOSED(a_step_adds_noise_and_divides_by_the_expected_batch_size),
         CLOSED(adaptive_thresholds_follow_the_counts),
         CLOSED(equal_seeds_give_equal_weights_to_the_bit),
+        CLOSED(products_in_bf16_read_the_weights_of_the_last_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

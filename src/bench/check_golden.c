@@ -127,6 +127,7 @@ static struct case_result check_case(const struct golden_case *g, const struct t
     if (!ledger_commit())
         die(EXIT_ENVIRONMENT, "not enough memory for the golden model: %s", ledger_message());
     device_copy_in(rig.model->params, g->params, (size_t)g->n_params * sizeof(float));
+    model_weights_changed(rig.model);
     const struct batch x = batch_from_tokens(rig.buffer, g->token, g->length, g->B);
     compute(&rig, &x);
     compare(&rig, g, &result);

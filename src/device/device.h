@@ -59,6 +59,7 @@ struct gemm {
     int batch;                           /* 0 and 1 mean one */
     long stride_a, stride_b, stride_c;
     const float *bias, *add;             /* NULL: none; add has c's layout */
+    const uint32_t *b_bf16;              /* b of one problem as KERNEL(to_bf16) makes it; NULL: it is rounded anew */
     bool relu;
 };
 void device_gemm(const struct gemm *);

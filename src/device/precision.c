@@ -1,5 +1,6 @@
 #include "precision.h"
 
+#include "../base/check.h"
 #include "device.h"
 #include "ledger.h"
 
@@ -64,7 +65,10 @@ void factors_round(struct factors *o, const struct gemm *g)
     if (precision != PRECISION_BF16)
         return;
     o->a = o->copy_a = packed_copy("first factor in bf16", g->a, g->lda, g->stride_a, stored_a(g), batch);
-    o->b = o->copy_b = packed_copy("second factor in bf16", g->b, g->ldb, g->stride_b, stored_b(g), batch);
+    CHECK(!g->b_bf16 || batch <= 1);
+    if (!g->b_bf16)
+        o->copy_b = packed_copy("second factor in bf16", g->b, g->ldb, g->stride_b, stored_b(g), batch);
+    o->b = g->b_bf16 ? (const void *)g->b_bf16 : o->copy_b;
 }
 
 void factors_release(struct factors *o)

@@ -14,8 +14,8 @@ void precision_set(enum precision);   /* of all products from now on; fp32 at fi
 enum precision precision_now(void);
 double precision_rounding(void);      /* of one factor: relative error at most, 2^-bits */
 
-/* For the devices alone: the factors of a product as the library is to read them.  In bf16 they are packed copies, for
- * which the ledger gives workspace; otherwise they are where they were. */
+/* For the devices alone: the factors of a product as the library is to read them.  In bf16 they are packed copies: that
+ * of b may exist already (gemm.b_bf16), for others the ledger gives workspace.  Otherwise they are where they were. */
 struct gemm;
 struct factors {
     const void *a, *b;

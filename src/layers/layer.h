@@ -47,6 +47,7 @@ struct layer {
     bool keep_dy;                /* ... so the hook may set this: dy is its own then, it releases it */
     int T;                       /* of the batch at hand */
     const float *weight, *bias;  /* bias NULL: none */
+    const uint32_t *weight_bf16; /* of a linear layer: its weights rounded for products (gemm.b_bf16), or NULL */
     struct layer *tied;          /* embedding: the head that has the same weights and was shown before; head: the
                                   * embedding; NULL: nobody.  Their gradients add up in one tensor. */
     float *cross;                /* (B,T,D), both of a tied pair: scratch for <g_embedding, g_head>, NULL: no norms */

@@ -16,13 +16,13 @@ const char *const norm_mode_name[N_NORM_MODES] = {"instantiate", "ghost"};
 void linear_forward(const struct layer *l, const float *x, long rows, struct linear_out out)
 {
     device_gemm(&(struct gemm){.op = GEMM_NT, .m = rows, .n = l->out, .k = l->in, .a = x, .b = l->weight,
-        .c = out.y, .bias = l->bias, .add = out.add, .relu = out.relu});
+        .b_bf16 = l->weight_bf16, .c = out.y, .bias = l->bias, .add = out.add, .relu = out.relu});
 }
 
 void linear_backward(const struct layer *l, const float *dy, long rows, float *dx, const float *add)
 {
     device_gemm(&(struct gemm){.op = GEMM_NN, .m = rows, .n = l->in, .k = l->out, .a = dy, .b = l->weight,
-        .c = dx, .add = add});
+        .b_bf16 = l->weight_bf16, .c = dx, .add = add});
 }
 
 /* g (O,I) += dy^T x over `rows` rows */

@@ -142,6 +142,10 @@ struct model *model_create(const struct model_shape *shape)
         l->weight = m->params + l->offset;
         l->bias = l->n_tensors > 1 ? m->params + m->tensor[l->first_tensor + 1].offset : NULL;
     }
+    if (!rounded_create(m)) {
+        model_free(m);
+        return NULL;
+    }
     return m;
 }
 
@@ -149,6 +153,7 @@ void model_free(struct model *m)
 {
     if (!m)
         return;
+    ledger_free(m->params_bf16);
     ledger_free(m->params);
     for (int i = 0; i < m->n_layers; i++)
         free((char *)m->layer[i].name);
@@ -177,6 +182,7 @@ void model_init(struct model *m, uint64_t seed)
             KERNEL(noise_add, m->params + t->offset, 0.02f,
                 ((struct philox_stream){.seed = seed, .stream = STREAM_OF(INIT, p)}), 0, t->size);
     }
+    model_weights_changed(m);
 }
 
 struct batch batch_slice(const struct batch *x, int b0, int n)

@@ -65,7 +65,8 @@ struct model {
     long n_params;               /* P */
     struct layer *layer;
     struct tensor *tensor;
-    float *params;               /* (P) on the device */
+    float *params;               /* (P) on the device; whoever writes them calls model_weights_changed */
+    uint32_t *params_bf16;       /* in bf16: the weights of linear layers as products read them, rounded once */
     struct pass *pass;           /* what a forward pass keeps; model_pass.h */
 };
 
@@ -74,6 +75,9 @@ void model_free(struct model *);
 struct layer *
 model_tied_embedding(const struct model *);              /* the embedding that is also the head's weights; NULL: none */
 void model_init(struct model *, uint64_t seed);          /* N(0, 0.02), biases 0, layernorm 1 and 0 */
+
+/* After params were written by any other than model_init, before the next pass. */
+void model_weights_changed(struct model *);
 
 enum pass_kind { LAST_PASS, NOT_LAST_PASS };
 typedef void grad_hook(struct layer *, struct span, void *ctx);

@@ -72,6 +72,9 @@ struct arch_ops {
 };
 extern const struct arch_ops arch_postln, arch_gpt2;
 
+/* model_rounded.c: room for the rounded weights, if there are any.  False: out of memory. */
+bool rounded_create(struct model *);
+
 /* model_head.c: logits and cross-entropy for a few samples at a time. */
 void head_backward(const struct model *, const float *weight, float *loss, float *dx);
 void head_revisit(const struct model *);

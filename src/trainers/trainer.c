@@ -312,6 +312,7 @@ void trainer_step(struct trainer *t, const struct batch *x)
     PHASE(UPDATE) optimizer_update(&t->optimizer, w + t->own_begin, t->sum + t->own_begin, 1.0 / t->divisor);
     if (t->config.noise_placement == NOISE_SHARDED)
         PHASE(AGGREGATE) group_all_gather(w, t->model->n_params);
+    PHASE(UPDATE) model_weights_changed(t->model);
     if (is_adaptive(t))
         PHASE(CLIP) move_thresholds(t, x->n);
     t->step++;

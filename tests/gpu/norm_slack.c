@@ -117,6 +117,7 @@ static double worst_of_shape(const struct shape *s, const struct trainer_ops *op
     model_init(rig.model, 1);
     const double initial = worst_of_samples(&rig, data);
     KERNEL(scale, rig.model->params, (float)LARGE, rig.model->n_params);
+    model_weights_changed(rig.model);
     const double large = worst_of_samples(&rig, data);
     rig_free(&rig);
     ledger_close();
