@@ -4,8 +4,6 @@
  * a batch, on any rank; it is never stored.  Cost: one pass and a Philox block for 4 elements. */
 #include "philox_lanes.h"
 
-#define TILE_ELEMENTS (4 * LANES)
-
 /* Elements first .. first+n-1 of the stream; a word below `threshold` drops its element. */
 __global__ void dropout(const float *x, float *y, uint64_t seed, uint32_t stream, uint32_t step, uint32_t rank,
                         uint32_t threshold, float scale, long first, long n)

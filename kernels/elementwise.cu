@@ -92,10 +92,10 @@ __global__ void to_bf16(const float *__restrict__ x, long ld, long stride, uint3
 }
 
 /* dx of the backward kernels may be dy, hence no __restrict__ on the two. */
-__global__ void relu_bwd(const float *dy, const float *__restrict__ y, float *dx, long n)
+__global__ void relu_bwd(const float *dy, const float *__restrict__ y, float scale, float *dx, long n)
 {
     GRID_LOOP(i, n) {
-        const float d = dy[i]; /* read in any case: a masked load would be slower */
+        const float d = scale * dy[i]; /* read in any case: a masked load would be slower */
         dx[i] = y[i] > 0.0f ? d : 0.0f;
     }
 }
@@ -158,9 +158,9 @@ API int k_to_bf16(kstream st, const float *x, long ld, long stride, uint32_t *y,
 {
     return LAUNCH(to_bf16, ROW_GRID(batch * rows), ROW_BLOCK(cols), st, x, ld, stride, y, batch, rows, cols);
 }
-API int k_relu_bwd(kstream st, const float *dy, const float *y, float *dx, long n)
+API int k_relu_bwd(kstream st, const float *dy, const float *y, float scale, float *dx, long n)
 {
-    return LAUNCH(relu_bwd, ELT_GRID(n), ELT_BLOCK, st, dy, y, dx, n);
+    return LAUNCH(relu_bwd, ELT_GRID(n), ELT_BLOCK, st, dy, y, scale, dx, n);
 }
 API int k_gelu_fwd(kstream st, const float *x, float *y, long n)
 {

@@ -19,7 +19,7 @@
 #define BYTES_leave_out(x, weight, n, cols)                  FLOATS_(n)
 #define BYTES_epilogue(c, ld, bias, add, relu, rows, cols)   FLOATS_((2.0 + !!(add)) * (rows) * (cols))
 #define BYTES_to_bf16(x, ld, stride, y, batch, rows, cols)   FLOATS_(1.5 * (batch) * (rows) * (cols))
-#define BYTES_relu_bwd(dy, y, dx, n)                         FLOATS_(3.0 * (n))
+#define BYTES_relu_bwd(dy, y, scale, dx, n)                  FLOATS_(3.0 * (n))
 #define BYTES_gelu_fwd(x, y, n)                              FLOATS_(2.0 * (n))
 #define BYTES_gelu_bwd(dy, x, dx, n)                         FLOATS_(3.0 * (n))
 
@@ -42,7 +42,9 @@
 
 /* rows.cu */
 #define BYTES_bias_grad_sample(dy, g, stride_g, n, T, O)     FLOATS_((TOKENS_(n, T) + 2.0 * (n)) * (O))
-#define BYTES_weighted_sum(g, stride_g, weight, sum, n, P)   FLOATS_((2.0 + (n)) * (P))
+#define BYTES_weighted_sum(g, stride_g, weight, sum, n, P)   FLOATS_((1.0 + (n)) * (P))
+#define BYTES_weighted_add(g, stride_g, weight, sum, n, P)   FLOATS_((2.0 + (n)) * (P))
+#define BYTES_weighted_join(g, stride_g, weight, sum, n, P)  FLOATS_((2.0 + (n)) * (P))
 #define BYTES_sqnorm_rows(g, stride_g, part, sq, n, P)       FLOATS_(1.0 * (n) * (P))
 #define BYTES_sum_rows(x, sum, n, cols)                      FLOATS_(1.0 * (n) * (cols))
 #define BYTES_dot_rows(x, y, factor, part, dot, n, P)        FLOATS_(2.0 * (n) * (P))
@@ -71,6 +73,6 @@
 #define BYTES_project_noise(noise, signs, first, part, n)    0.0
 
 /* optimizer.cu */
-#define BYTES_sgd(w, m, g, lr, momentum, scale, n)           FLOATS_(5.0 * (n))
-#define BYTES_adamw(w, m, v, g, lr, beta1, beta2, eps, weight_decay, scale, step, n) FLOATS_(7.0 * (n))
+#define BYTES_sgd(w, m, g, lr, momentum, scale, std, noise, first, n) FLOATS_(5.0 * (n))
+#define BYTES_adamw(w, m, v, g, lr, beta1, beta2, eps, weight_decay, scale, t, std, noise, first, n) FLOATS_(7.0 * (n))
 #endif

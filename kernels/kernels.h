@@ -30,7 +30,8 @@ int k_to_bf16(kstream, const float *x, long ld, long stride, uint32_t *y, int ba
 /* y (batch, rows, BF16_ROW_WORDS(cols)): two numbers a word, then zeros, rows 16 bytes apart or a multiple of it, as
  * tensor cores want them = x (batch, rows, cols) rounded to nearest, ties to even; its rows are ld and problems stride
  * apart */
-int k_relu_bwd(kstream, const float *dy, const float *y, float *dx, long n); /* dx = y > 0 ? dy : 0; dx may be dy */
+int k_relu_bwd(kstream, const float *dy, const float *y, float scale, float *dx, long n);
+                                                         /* dx = y > 0 ? scale dy : 0; dx may be dy */
 int k_gelu_fwd(kstream, const float *x, float *y, long n);                /* tanh form, as GPT-2 */
 int k_gelu_bwd(kstream, const float *dy, const float *x, float *dx, long n); /* dx may be dy */
 
@@ -63,7 +64,10 @@ int k_layernorm_grad_sample(kstream, const float *dy, const float *x, const floa
 int k_bias_grad_sample(kstream, const float *dy, float *g, long stride_g, int n, int T, int O);
                                                                           /* g[b] (O) += sum_t dy[b,t,:] */
 int k_weighted_sum(kstream, const float *g, long stride_g, const float *weight, /* (n) or NULL: 1 */
-                   float *sum, int n, long P);                            /* sum (P) += sum_b weight[b] g[b] */
+                   float *sum, int n, long P);                            /* sum (P) = sum_b weight[b] g[b] */
+int k_weighted_add(kstream, const float *g, long stride_g, const float *weight, float *sum, int n, long P); /* += */
+int k_weighted_join(kstream, const float *g, long stride_g, const float *weight, /* (1 + n) */
+                    float *sum, int n, long P);         /* sum (P) = weight[0] sum + sum_b weight[1 + b] g[b] */
 #define SQNORM_CHUNK 8192 /* part holds n * ceil(P / SQNORM_CHUNK) floats: the result does not depend on the grid */
 int k_sqnorm_rows(kstream, const float *g, long stride_g, float *part, float *sq, int n, long P);
                                                                           /* sq (n) += |g[b]|^2 */
@@ -119,11 +123,13 @@ int k_dropout(kstream, const float *x, float *y, struct philox_stream mask, floa
 int k_project(kstream, const float *x, struct philox_stream signs, long first, float *part, long n);
 int k_project_noise(kstream, struct philox_stream noise, struct philox_stream signs, long first, float *part, long n);
 
-/* ---- optimizers: optimizer.cu; g is the (noisy) sum, scale = 1/expected batch size --------------------------- */
-int k_sgd(kstream, float *w, float *m, const float *g, float lr, float momentum, float scale, long n);
-                                                                          /* m = momentum m + scale g;  w -= lr m */
+/* ---- optimizers: optimizer.cu; the gradient is scale (g[i] + std z[first+i]), z as of k_noise_add, scale = 1/expected
+ *      batch size, g the sum: with std 0 one that has its noise already, else first is a multiple of 4 ------------- */
+int k_sgd(kstream, float *w, float *m, const float *g, float lr, float momentum, float scale, float std,
+          struct philox_stream, long first, long n);                /* m = momentum m + gradient;  w -= lr m */
 int k_adamw(kstream, float *w, float *m, float *v, const float *g, float lr, float beta1, float beta2, float eps,
-            float weight_decay, float scale, int step, long n);           /* step counts from 1 */
+            float weight_decay, float scale, int t, float std, struct philox_stream, long first, long n);
+                                                                          /* t: of the update, from 1 */
 #ifdef __cplusplus
 }
 #endif

@@ -6,8 +6,6 @@
  * Philox is not a cryptographic generator: the noise is for measuring, repeatably. */
 #include "philox_lanes.h"
 
-#define TILE_ELEMENTS (4 * LANES)
-
 DEVICE float normal_at(struct philox_stream s, long element)
 {
     uint32_t w0, w1, w2, w3;
@@ -83,22 +81,18 @@ __global__ void project(const float *__restrict__ x, uint64_t noise_seed, uint32
             __shared__ float v[TILE_ELEMENTS];
             const int blocks = tile_size(TILES(end, 4), q, LANES);
             const int lo = (int)(begin - 4 * q), hi = (int)(end - 4 * q);
-            LANE_VAR(uint32_t, w0);
-            LANE_VAR(uint32_t, w1);
-            LANE_VAR(uint32_t, w2);
-            LANE_VAR(uint32_t, w3);
             if (x) {
                 BLOCK_LOOP(j, 4 * blocks) v[j] = j >= lo && j < hi ? x[4 * q - first + j] : 0.0f;
             } else {
-                STREAM_LANES(noise, q, blocks, w0, w1, w2, w3);
-                LANE_LOOP(l, blocks) {
-                    k_normal_pair(LANE(w0, l), LANE(w1, l), v + 4 * l, v + 4 * l + 1);
-                    k_normal_pair(LANE(w2, l), LANE(w3, l), v + 4 * l + 2, v + 4 * l + 3);
-                }
+                NORMAL_TILE(noise, q, blocks, v);
                 __syncthreads();
                 BLOCK_LOOP(j, 4 * blocks) v[j] = j >= lo && j < hi ? v[j] : 0.0f;
             }
             __syncthreads();
+            LANE_VAR(uint32_t, w0);
+            LANE_VAR(uint32_t, w1);
+            LANE_VAR(uint32_t, w2);
+            LANE_VAR(uint32_t, w3);
             STREAM_LANES(signs, q, blocks, w0, w1, w2, w3);
             LANE_LOOP_SUM(l, blocks, s0, s1, s2, s3, s4, s5, s6, s7) {
                 const float x0 = v[4 * l], x1 = v[4 * l + 1], x2 = v[4 * l + 2], x3 = v[4 * l + 3];
@@ -109,10 +103,6 @@ __global__ void project(const float *__restrict__ x, uint64_t noise_seed, uint32
         EIGHT(STORE_SUM)
     }
 }
-
-/* The counter has 32 bits for the block: past 2^34 elements numbers would repeat, which noise must never do. */
-#define MAX_ELEMENTS  (4L << 32)
-#define INVALID_VALUE 1 /* cudaErrorInvalidValue */
 
 API void k_philox(struct philox_stream s, uint32_t block, uint32_t word[4])
 {

@@ -23,14 +23,18 @@ __global__ void bias_grad_sample(const float *__restrict__ dy, float *__restrict
     }
 }
 
-__global__ void weighted_sum(const float *__restrict__ g, long stride_g, const float *__restrict__ weight,
-                             float *__restrict__ sum, int n, long P)
+/* What the sum holds counts `kept` times, or, where it joins the rows, weight[-1] times; 0: it is not read. */
+__global__ void weighted_sum(const float *__restrict__ g, long stride_g, const float *__restrict__ weight, float kept,
+                             int joins, float *__restrict__ sum, int n, long P)
 {
-    ROW_LOOP(k, TILES(P, LANES), (long)n * LANES) {
+    ROW_LOOP(k, TILES(P, LANES), (n + 1L) * LANES) {
         const long c0 = k * LANES;
         const int width = tile_size(P, c0, LANES);
+        const float keep = joins ? weight[-1] : kept;
         LANE_VAR(float, a);
-        LANE_LOOP(l, width) LANE(a, l) = sum[c0 + l];
+        if (keep != 0.0f) {
+            LANE_LOOP(l, width) LANE(a, l) = keep * sum[c0 + l];
+        }
         for (long b = 0; b < n; b++) {
             const float w = weight ? weight[b] : 1.0f;
             const float *from = g + b * stride_g + c0;
@@ -71,9 +75,22 @@ API int k_bias_grad_sample(kstream st, const float *dy, float *g, long stride_g,
 {
     return LAUNCH(bias_grad_sample, ROW_GRID((long)n * TILES(O, LANES)), LANES, st, dy, g, stride_g, n, T, O);
 }
+static int launch_weighted(kstream st, const float *g, long stride_g, const float *weight, float kept, int joins,
+                           float *sum, int n, long P)
+{
+    return LAUNCH(weighted_sum, ROW_GRID(TILES(P, LANES)), LANES, st, g, stride_g, weight, kept, joins, sum, n, P);
+}
 API int k_weighted_sum(kstream st, const float *g, long stride_g, const float *weight, float *sum, int n, long P)
 {
-    return LAUNCH(weighted_sum, ROW_GRID(TILES(P, LANES)), LANES, st, g, stride_g, weight, sum, n, P);
+    return launch_weighted(st, g, stride_g, weight, 0.0f, 0, sum, n, P);
+}
+API int k_weighted_add(kstream st, const float *g, long stride_g, const float *weight, float *sum, int n, long P)
+{
+    return launch_weighted(st, g, stride_g, weight, 1.0f, 0, sum, n, P);
+}
+API int k_weighted_join(kstream st, const float *g, long stride_g, const float *weight, float *sum, int n, long P)
+{
+    return launch_weighted(st, g, stride_g, weight + 1, 0.0f, 1, sum, n, P);
 }
 static int launch_dot(kstream st, const float *x, long stride_x, const float *y, long stride_y, float factor,
                       float *part, float *dot, int n, long P)

@@ -148,9 +148,9 @@ static void relu_passes_gradients_where_its_output_is_positive(void **state)
         const long n = lengths[s];
         float *dy = numbers(n, 0, 2), *y = numbers(n, 0, 1), *dx = zeros(n);
         for (long i = 0; i < n; i += 3) y[i] = 0;
-        k_relu_bwd(NULL, dy, y, dx, n);
-        for (long i = 0; i < n; i++) near("dx", i, dx[i], y[i] > 0 ? dy[i] : 0, 0);
-        k_relu_bwd(NULL, dy, y, dy, n);
+        k_relu_bwd(NULL, dy, y, 1.3f, dx, n);
+        for (long i = 0; i < n; i++) near("dx", i, dx[i], y[i] > 0 ? 1.3f * dy[i] : 0, 0);
+        k_relu_bwd(NULL, dy, y, 1.3f, dy, n);
         same("in place", dy, dx, n);
     }
 }
@@ -221,36 +221,55 @@ static void bias_gradients_are_column_sums_per_sample(void **state)
     }
 }
 
+/* sum[j] against kept before[j] + sum_b weight[b] g[b][j]; weight NULL: all 1 */
+struct rows { const float *g, *weight; long stride; int n; };
+static void near_weighted(const char *what, const float *sum, double kept, const float *before, struct rows r, long P)
+{
+    for (long j = 0; j < P; j++) {
+        double want = kept ? kept * before[j] : 0, size = fabs(want);
+        for (int b = 0; b < r.n; b++) {
+            const double term = (r.weight ? r.weight[b] : 1.0) * r.g[b * r.stride + j];
+            want += term;
+            size += fabs(term);
+        }
+        near(what, j, sum[j], want, (r.n + 2) * U * size);
+    }
+}
+
 static void weighted_sums_add_all_samples(void **state)
 {
     (void)state;
     static const int samples[] = {0, 1, 7, 40};
     static const long sizes[] = {1, 33, 777, 20001};
     for (int s = 0; s < 2 * 4 * 4; s++) {
-        const int n = samples[s / 2 % 4], weighted = s % 2;
         const long P = sizes[s / 8], stride = P + 3;
-        float *g = numbers(n * stride, 0, 1), *weight = numbers(n, 0, 2), *sum = numbers(P, 0, 1);
-        float *before = copy(sum, P);
-        k_weighted_sum(NULL, g, stride, weighted ? weight : NULL, sum, n, P);
-        for (long j = 0; j < P; j++) {
-            double want = before[j], size = fabs(want);
-            for (int b = 0; b < n; b++) {
-                const double term = (weighted ? weight[b] : 1.0) * g[b * stride + j];
-                want += term;
-                size += fabs(term);
-            }
-            near("sum", j, sum[j], want, (n + 2) * U * size);
-        }
+        const int n = samples[s / 2 % 4];
+        float *g = numbers(n * stride, 0, 1), *weight = numbers(1 + n, 0, 2), *before = numbers(P, 0, 1);
+        float *sum = copy(before, P), *added = copy(before, P), *joined = copy(before, P);
+        const struct rows rows = {g, s % 2 ? weight : NULL, stride, n}, behind = {g, weight + 1, stride, n};
+        for (long j = 0; j < P; j += 2) sum[j] = NAN; /* is not read */
+        k_weighted_sum(NULL, g, stride, rows.weight, sum, n, P);
+        k_weighted_add(NULL, g, stride, rows.weight, added, n, P);
+        k_weighted_join(NULL, g, stride, weight, joined, n, P);
+        near_weighted("sum", sum, 0, before, rows, P);
+        near_weighted("added", added, 1, before, rows, P);
+        near_weighted("joined", joined, weight[0], before, behind, P);
     }
 }
 
 static void a_weight_of_zero_leaves_out_what_is_not_finite(void **state)
 {
     (void)state;
-    float g[] = {1, 2, NAN, INFINITY, 3, 4}, weight[] = {0.5f, 0, 2}, sum[] = {0, 0};
-    k_weighted_sum(NULL, g, 2, weight, sum, 3, 2);
-    near("sum", 0, sum[0], 6.5, 0);
-    near("sum", 1, sum[1], 9, 0);
+    float g[] = {1, 2, NAN, INFINITY, 3, 4}, weight[] = {0, 0.5f, 0, 2};
+    float sum[] = {NAN, NAN}, added[] = {0, 0}, joined[] = {INFINITY, NAN};
+    k_weighted_sum(NULL, g, 2, weight + 1, sum, 3, 2);
+    k_weighted_add(NULL, g, 2, weight + 1, added, 3, 2);
+    k_weighted_join(NULL, g, 2, weight, joined, 3, 2);
+    for (int i = 0; i < 2; i++) {
+        near("sum", i, sum[i], i ? 9 : 6.5, 0);
+        near("added", i, added[i], i ? 9 : 6.5, 0);
+        near("joined", i, joined[i], i ? 9 : 6.5, 0);
+    }
 }
 
 /* P squares: error <= (P + 2) u sum of squares, but chunks bound the number of terms added one after another. */
@@ -393,6 +412,8 @@ static void per_layer_clipping_clips_each_tensor(void **state)
 
 /* ---- optimizers ------------------------------------------------------------------------------------------------- */
 
+static const struct philox_stream none;
+
 /* Five steps; each adds less than 4 roundings of m and of w. */
 static void sgd_follows_its_formula(void **state)
 {
@@ -400,7 +421,7 @@ static void sgd_follows_its_formula(void **state)
     for (int s = 0; s < COUNT(lengths); s++) {
         const long n = lengths[s];
         float *w = numbers(n, 0, 1), *m = zeros(n), *g = numbers(n, 0, 4), *before = copy(w, n);
-        for (int step = 0; step < 5; step++) k_sgd(NULL, w, m, g, 0.1f, 0.9f, 0.25f, n);
+        for (int step = 0; step < 5; step++) k_sgd(NULL, w, m, g, 0.1f, 0.9f, 0.25f, 0, none, 0, n);
         for (long i = 0; i < n; i++) {
             double mi = 0, wi = before[i], moved = 0;
             for (int step = 0; step < 5; step++) {
@@ -423,7 +444,8 @@ static void adamw_follows_its_formula(void **state)
     for (int s = 0; s < COUNT(lengths); s++) {
         const long n = lengths[s];
         float *w = numbers(n, 0, 1), *m = zeros(n), *v = zeros(n), *g = numbers(n, 3, 2), *before = copy(w, n);
-        for (int t = 1; t <= 5; t++) k_adamw(NULL, w, m, v, g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, t, n);
+        for (int t = 1; t <= 5; t++)
+            k_adamw(NULL, w, m, v, g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, t, 0, none, 0, n);
         for (long i = 0; i < n; i++) {
             double mi = 0, vi = 0, wi = before[i];
             for (int t = 1; t <= 5; t++) {

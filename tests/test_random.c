@@ -210,6 +210,54 @@ static void elements_past_the_counter_are_refused(void **state)
     assert_int_not_equal(k_project_noise(NULL, noise, signs, (4L << 32) - 3, part, 4), 0);
 }
 
+/* Weights, two moments and a sum of n numbers; the second moment is not negative. */
+struct state { float *w, *m, *v, *g; };
+static struct state state_of(long n)
+{
+    struct state s = {normals(signs, 0, n), normals(signs, n, n), normals(signs, 2 * n, n), normals(signs, 3 * n, n)};
+    for (long i = 0; i < n; i++) s.v[i] *= s.v[i];
+    return s;
+}
+
+static void free_state(struct state s)
+{
+    free(s.w);
+    free(s.m);
+    free(s.v);
+    free(s.g);
+}
+
+static void update(struct state s, float std, long first, long n, int *status)
+{
+    status[0] = k_sgd(NULL, s.w, s.m, s.g, 0.1f, 0.9f, 0.25f, std, noise, first, n);
+    status[1] = k_adamw(NULL, s.w, s.m, s.v, s.g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, 3, std, noise, first, n);
+}
+
+static void updates_draw_the_noise_that_would_be_added_before(void **unused)
+{
+    (void)unused;
+    static const long sizes[] = {0, 1, 1003, 1024, 100003}; /* the last one is shared by threads */
+    for (int i = 0; i < 10; i++) {
+        const long n = sizes[i / 2], first = i % 2 ? 4096 : 0;
+        const size_t bytes = (size_t)n * sizeof(float);
+        struct state drawn = state_of(n), added = state_of(n), before = state_of(n);
+        int status[2];
+        k_noise_add(NULL, added.g, 0.3f, noise, first, n);
+        update(added, 0, 0, n, status);
+        update(drawn, 0.3f, first, n, status);
+        assert_true(status[0] == 0 && status[1] == 0);
+        assert_memory_equal(drawn.w, added.w, bytes);
+        assert_memory_equal(drawn.m, added.m, bytes);
+        assert_memory_equal(drawn.v, added.v, bytes);
+        assert_memory_equal(drawn.g, before.g, bytes);
+        update(drawn, 0.3f, first + 2, n, status); /* not at the beginning of a block */
+        assert_true(status[0] != 0 && status[1] != 0);
+        free_state(before);
+        free_state(added);
+        free_state(drawn);
+    }
+}
+
 /* ---- dropout ---------------------------------------------------------------------------------------------------- */
 
 /* From any first element, whole and in place, an element follows its own word. */
@@ -311,6 +359,7 @@ int main(void)
         cmocka_unit_test(single_elements_give_the_same_noise),
         cmocka_unit_test(noise_is_scaled_added_and_stays_in_bounds),
         cmocka_unit_test(elements_past_the_counter_are_refused),
+        cmocka_unit_test(updates_draw_the_noise_that_would_be_added_before),
         cmocka_unit_test(dropout_drops_the_elements_of_small_words),
         cmocka_unit_test(projections_are_sums_of_signed_elements),
         cmocka_unit_test(signs_are_balanced_and_pairwise_independent),

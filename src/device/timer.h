@@ -15,8 +15,8 @@
     X(NORM, norm, "per-sample gradient norms")                                         \
     X(CLIP, clip, "clipping coefficients and the sum of clipped gradients")            \
     X(AGGREGATE, aggregate, "sum over the ranks of a group")                           \
-    X(NOISE, noise, "Gaussian noise")                                                  \
-    X(UPDATE, update, "optimizer and clearing of the sum")
+    X(NOISE, noise, "Gaussian noise, if not drawn in the update")                      \
+    X(UPDATE, update, "optimizer, with the noise unless secure or in shares")
 
 #define PHASE_ENUM(NAME, name, help) PHASE_##NAME,
 enum phase { PHASE_LIST(PHASE_ENUM) N_PHASES };

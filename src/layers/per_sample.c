@@ -23,8 +23,9 @@ void per_sample_clear(float *each, long stride, int n, long P)
 void per_sample_sum(const float *each, long stride, int n, long P, const float *weight, float *g, enum destination to)
 {
     if (to == OVERWRITE)
-        KERNEL(fill, g, 0.0f, P);
-    KERNEL(weighted_sum, each, stride, weight, g, n, P);
+        KERNEL(weighted_sum, each, stride, weight, g, n, P);
+    else
+        KERNEL(weighted_add, each, stride, weight, g, n, P);
 }
 
 void per_sample_sqnorm(const float *each, long stride, int n, long P, float *sq)

@@ -20,6 +20,11 @@ void dropout_in_place(const struct model *m, int l, enum dropout_site site, floa
         mask(m, l, site, x, x, columns);
 }
 
+float dropout_scale(const struct model *m)
+{
+    return 1.0f / (1.0f - (float)m->dropout.p);
+}
+
 float *dropout_gradient(const struct model *m, int l, enum dropout_site site, float *dy)
 {
     if (m->dropout.p == 0.0)

@@ -51,6 +51,7 @@ void pass_embed(const struct model *, float *x);                   /* x = token 
  * numbers a token.  Without dropout none of these does or takes anything. */
 enum dropout_site { DROPOUT_ATTENTION, DROPOUT_ACTIVATION, DROPOUT_FFN, N_DROPOUT_SITES };
 void dropout_in_place(const struct model *, int l, enum dropout_site, float *x, long columns);
+float dropout_scale(const struct model *); /* of what is not dropped: 1/(1-p) */
 float *dropout_gradient(const struct model *, int l, enum dropout_site, float *dy); /* dy (n,T,D), or a masked copy */
 void dropout_gradient_end(const struct model *, float *masked);
 /* y = residual + dropout(layer(x)); y may be residual */

@@ -73,8 +73,7 @@ static void feed_forward_backward(const struct model *m, int l, float *dy)
     pass_show(m, k->down, k->hidden, masked);
     linear_backward(k->down, masked, rows, dh, NULL);
     dropout_gradient_end(m, masked);
-    dropout_in_place(m, l, DROPOUT_ACTIVATION, dh, 4 * D);
-    KERNEL(relu_bwd, dh, k->hidden, dh, rows * 4 * D);
+    KERNEL(relu_bwd, dh, k->hidden, dropout_scale(m), dh, rows * 4 * D); /* a hidden unit that was dropped is 0 */
     show_up(m, k, dh);
     linear_backward(k->up, dh, rows, dy, dy);
     pass_release_dy(k->up, dh);

@@ -29,15 +29,16 @@ void optimizer_reset(struct optimizer *o)
     o->step = 0;
 }
 
-void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale)
+void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale, struct drawn_noise noise)
 {
     const struct optimizer_config *c = &o->config;
     o->step++;
     if (c->kind == OPTIMIZER_SGD)
-        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale, o->n);
+        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale,
+            (float)noise.std, noise.stream, noise.first, o->n);
     else
         KERNEL(adamw, w, o->m, o->v, sum, (float)c->learning_rate, (float)c->beta1, (float)c->beta2, (float)c->eps,
-            (float)c->weight_decay, (float)scale, o->step, o->n);
+            (float)c->weight_decay, (float)scale, o->step, (float)noise.std, noise.stream, noise.first, o->n);
 }
 
 double optimizer_first_gain(const struct optimizer *o)

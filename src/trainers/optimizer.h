@@ -1,10 +1,12 @@
-/* optimizer.h - from the noisy sum to new weights; g = sum / expected batch size.
+/* optimizer.h - from the sum to new weights; g = (sum + noise) / expected batch size.
  *
  *   sgd      m = momentum m + g;  w -= lr m
  *   adamw    m = beta1 m + (1-beta1) g;  v = beta2 v + (1-beta2) g^2;
  *            w -= lr (m/(1-beta1^t) / (sqrt(v/(1-beta2^t)) + eps) + weight_decay w)       Loshchilov & Hutter 2019 */
 #ifndef OPTIMIZER_H
 #define OPTIMIZER_H
+#include "../../kernels/kernels.h"
+
 #include <stdbool.h>
 
 enum optimizer_kind { OPTIMIZER_SGD, OPTIMIZER_ADAMW, N_OPTIMIZERS };
@@ -28,7 +30,10 @@ struct optimizer {
 bool optimizer_create(struct optimizer *, const struct optimizer_config *, long n, long room);
 void optimizer_free(struct optimizer *);
 void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
-void optimizer_update(struct optimizer *, float *w, const float *sum, double scale); /* w, sum (n); g = scale sum */
+/* Noise that an update draws and adds to the sum as it reads it: std z, as k_noise_add.  std 0: none. */
+struct drawn_noise { double std; struct philox_stream stream; long first; };
+/* w, sum (n); g = scale (sum + noise).  The sum keeps what it holds. */
+void optimizer_update(struct optimizer *, float *w, const float *sum, double scale, struct drawn_noise);
 /* After the first update m is this times g: what verification divides by to see what the optimizer got. */
 double optimizer_first_gain(const struct optimizer *);
 #endif

@@ -2,7 +2,7 @@
  *
  *     sum = sum over the logical batch of clipped gradients     (the trainer, one physical batch at a time)
  *     sum = sum over the ranks of a group                       (each has a share of the batch)
- *     sum += noise_std z                                        (here, or before the sum over ranks)
+ *     sum += noise_std z                                        (before the sum over ranks, here, or in the update)
  *     w  -= optimizer(sum / expected batch size) */
 #include "trainer.h"
 
@@ -113,9 +113,10 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     CHECK(trainer_takes_clipping(ops, config->clipping));
     struct trainer *t = calloc(1, sizeof *t);
     float **stored = calloc((size_t)model->n_layers, sizeof *stored);
-    if (!t || !stored)
+    bool *begun = calloc((size_t)model->n_tensors, sizeof *begun);
+    if (!t || !stored || !begun)
         die(EXIT_ENVIRONMENT, "out of host memory");
-    *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored};
+    *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored, .sum_begun = begun};
     t->config.ranks = ranks_of(config);
     model->recompute = config->recompute;
     take_role(t);
@@ -155,6 +156,7 @@ void trainer_free(struct trainer *t)
     ledger_free(t->sq);
     optimizer_free(&t->optimizer);
     ledger_free(t->sum);
+    free(t->sum_begun);
     free(t->stored);
     free(t);
 }
@@ -243,7 +245,7 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
     const int most = t->config.physical_batch_size;
     ledger_start(PROGRAM_STEP);
     trainer_set_dropout(t);
-    PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
+    trainer_begin_sum(t, x->n);
     PHASE(CLIP) thresholds_begin(&t->thresholds);
     const size_t mark = ledger_mark();
     int b = 0;
@@ -274,9 +276,11 @@ void trainer_sum_over_group(struct trainer *t, float *x)
     PHASE(AGGREGATE) group_sum(x, t->model->n_params);
 }
 
-/* The part of the sum that this rank updates becomes the sum over the group with noise. */
-static void sum_with_noise(struct trainer *t)
+/* The part of the sum that this rank updates becomes the sum over the group, with noise but for what is returned: that
+ * is left to the update. */
+static struct drawn_noise sum_with_noise(struct trainer *t)
 {
+    const struct drawn_noise none = {.std = 0.0};
     const long P = t->model->n_params, begin = t->own_begin;
     const double std = t->noise_factor * trainer_stated_noise_std(t), grid = noise_grid(t);
     struct noise_draw draw = {NOISE_OF_SUM, t->step, 0};
@@ -285,17 +289,19 @@ static void sum_with_noise(struct trainer *t)
         draw = (struct noise_draw){NOISE_OF_SHARE, t->step, t->noise_rank};
         PHASE(NOISE) noise_add(&t->own_noise, draw, t->sum, 0, P, std, grid);
         trainer_sum_over_group(t, t->sum);
-        break;
+        return none;
     case NOISE_SHARDED:
         draw.rank = t->noise_rank;
         PHASE(AGGREGATE) group_reduce_scatter(t->sum, P);
-        PHASE(NOISE) noise_add(&t->noise, draw, t->sum + begin, begin, t->own_n, std, grid);
         break;
     default:
         trainer_sum_over_group(t, t->sum);
-        PHASE(NOISE) noise_add(&t->noise, draw, t->sum, 0, P, std, grid);
         break;
     }
+    if (t->noise.generator == NOISE_PHILOX)
+        return (struct drawn_noise){std, noise_philox(t->noise.seed, draw), begin};
+    PHASE(NOISE) noise_add(&t->noise, draw, t->sum + begin, begin, t->own_n, std, grid);
+    return none;
 }
 
 static void move_thresholds(struct trainer *t, int n)
@@ -308,8 +314,8 @@ void trainer_step(struct trainer *t, const struct batch *x)
 {
     float *w = t->model->params;
     trainer_clipped_sum(t, x, NULL, NULL);
-    sum_with_noise(t);
-    PHASE(UPDATE) optimizer_update(&t->optimizer, w + t->own_begin, t->sum + t->own_begin, 1.0 / t->divisor);
+    const struct drawn_noise noise = sum_with_noise(t);
+    PHASE(UPDATE) optimizer_update(&t->optimizer, w + t->own_begin, t->sum + t->own_begin, 1.0 / t->divisor, noise);
     if (t->config.noise_placement == NOISE_SHARDED)
         PHASE(AGGREGATE) group_all_gather(w, t->model->n_params);
     PHASE(UPDATE) model_weights_changed(t->model);
@@ -319,11 +325,6 @@ void trainer_step(struct trainer *t, const struct batch *x)
 }
 
 /* ---- for trainer files --------------------------------------------------------------------------------------- */
-
-void trainer_add_grad(struct layer *l, struct span s, void *sum)
-{
-    l->ops->grad(l, s, UNWEIGHTED, (float *)sum + l->offset, ADD);
-}
 
 static long sq_stride(const struct trainer *t)
 {
@@ -386,28 +387,12 @@ struct weights trainer_weights(const struct trainer *t, const struct layer *l, c
     return (struct weights){t->coef + x->first, 0};
 }
 
-void trainer_add_stored(struct trainer *t, const struct layer *l, const float *g, long stride, const struct batch *x,
-    struct span s)
-{
-    const struct weights w = trainer_weights(t, l, x);
-    for (int p = 0; p < l->n_tensors; p++) {
-        const struct tensor *tensor = &t->model->tensor[l->first_tensor + p];
-        KERNEL(weighted_sum, g + tensor->offset - l->offset, stride, weights_of(w, p, s), t->sum + tensor->offset, s.n,
-            tensor->size);
-    }
-}
-
 struct layer_clip {
     struct trainer *t;
     const struct batch *x;
     grad_hook *sqnorm_of;
     float *tied_dy;              /* (n,T,D) of a tied embedding, for later */
 };
-
-static void add_weighted(struct layer_clip *c, struct layer *l, struct span s)
-{
-    l->ops->grad(l, s, trainer_weights(c->t, l, c->x), c->t->sum + l->offset, ADD);
-}
 
 static void clip_layer(struct layer_clip *c, const struct layer *l, struct span s)
 {
@@ -424,7 +409,7 @@ static void clip_and_add(struct layer *l, struct span s, void *ctx)
     c->sqnorm_of(l, s, c->t);
     if (!l->tied) {
         clip_layer(c, l, s);
-        add_weighted(c, l, s);
+        trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
     } else if (!l->in_spans) {
         KERNEL(copy, c->tied_dy, l->dy, (long)s.n * l->T * l->out);
     }
@@ -436,7 +421,7 @@ static void add_tied(struct layer *l, struct span s, void *ctx)
     struct layer_clip *c = ctx;
     if (!l->in_spans)
         l->dy = c->tied_dy;
-    add_weighted(c, l, s);
+    trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
 }
 
 void trainer_clip_layers(struct trainer *t, const struct batch *x, grad_hook *sqnorm_of)

@@ -56,7 +56,9 @@ struct trainer {
     const struct trainer_ops *ops;
     struct trainer_config config;
     struct model *model;
-    float *sum;                      /* (P): sum of clipped gradients, then with noise */
+    float *sum;                      /* (P): sum of clipped gradients, with noise unless the update draws it */
+    bool *sum_begun;                 /* (tensors), host: by a layer's first tensor, whether something was added to its
+                                      * part of the sum in this step: what comes first overwrites what is there */
     struct optimizer optimizer;
     float *sq;                       /* (tensors, physical batch size): squared norms of per-sample gradients */
     float *norm, *coef, *loss;       /* (the rank's share of the batch), of its samples in order; coef: not per_layer */
@@ -119,7 +121,13 @@ double trainer_norm_slack(const struct trainer_ops *);
 
 /* ---- for trainer files --------------------------------------------------------------------------------------- */
 
-/* Hook: adds the layer's gradient of the back-propagated loss to the vector ctx (P). */
+/* trainer_sum.c: the sum is never cleared, the first of these calls for a layer overwrites what is there. */
+
+void trainer_begin_sum(struct trainer *, int samples); /* of a logical batch; trainer_clipped_sum does it */
+
+/* sum += the layer's weighted gradients of the samples of a span */
+void trainer_add_weighted(struct trainer *, struct layer *, struct span, struct weights);
+/* The same as a hook, unweighted: the gradient of the back-propagated loss.  ctx is the trainer. */
 grad_hook trainer_add_grad;
 /* sq += squared norms of the samples of a span whose gradients (n, P_l) of one layer are stored, rows `stride` apart.
  * Best right after they were written, when they are still in the cache. */
@@ -135,6 +143,10 @@ struct weights trainer_weights(const struct trainer *, const struct layer *, con
 /* sum += clipped gradients of the samples of a span that are stored: (n, P_l) of one layer, rows `stride` apart */
 void trainer_add_stored(struct trainer *, const struct layer *, const float *g, long stride, const struct batch *x,
     struct span);
+/* Whether no sample was added in this step.  Then a trainer may form the first one's gradient in the sum itself, and
+ * trainer_join_stored gives it its coefficient later: sum = coef_0 sum + coef_1 g, for n = 2 samples; 1: without g. */
+bool trainer_sum_is_empty(const struct trainer *);
+void trainer_join_stored(struct trainer *, const struct layer *, const float *g, const struct batch *x, int n);
 /* Per-layer clipping without stored gradients, for any way to form norms: a layer's coefficients are known when its
  * norms are, so that one backward pass does it all. */
 void trainer_clip_layers(struct trainer *, const struct batch *x, grad_hook *sqnorm_of);

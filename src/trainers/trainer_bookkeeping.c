@@ -53,7 +53,7 @@ static void add_clipped(struct layer *l, struct span s, void *ctx)
     } else {
         if (!l->in_spans)
             l->dy = t->stored[l->index];
-        l->ops->grad(l, s, trainer_weights(t, l, book->x), t->sum + l->offset, ADD);
+        trainer_add_weighted(t, l, s, trainer_weights(t, l, book->x));
     }
     if (!l->in_spans)
         ledger_release(t->stored[l->index]);

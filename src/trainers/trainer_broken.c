@@ -12,7 +12,7 @@ static void norm_and_grad(struct layer *l, struct span s, void *ctx)
     struct trainer *t = ctx;
     const int stride = t->config.physical_batch_size;
     l->ops->sqnorm(l, s, NORM_INSTANTIATE, t->sq + (long)l->first_tensor * stride, stride);
-    l->ops->grad(l, s, UNWEIGHTED, t->sum + l->offset, ADD);
+    trainer_add_grad(l, s, t);
 }
 
 static void clipped_grad_noclip(struct trainer *t, const struct batch *x)
@@ -58,7 +58,7 @@ static void clip_by_norms_of(struct trainer *t, const struct batch *x, grad_hook
     PHASE(FORWARD) model_forward(m, x);
     PHASE(BACKWARD) trainer_norm_pass(t, x, sqnorm_of, t, NOT_LAST_PASS);
     PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
-    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t, NULL, LAST_PASS);
 }
 
 static void clipped_grad_embedding(struct trainer *t, const struct batch *x)

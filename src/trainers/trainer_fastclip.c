@@ -26,7 +26,7 @@ static void clipped_grad(struct trainer *t, const struct batch *x)
     PHASE(FORWARD) model_forward(m, x);
     PHASE(BACKWARD) trainer_norm_pass(t, x, sqnorm, t, NOT_LAST_PASS);
     PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
-    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t->sum, NULL, LAST_PASS);
+    PHASE(BACKWARD) model_backward(m, t->coef + x->first, trainer_add_grad, t, NULL, LAST_PASS);
 }
 
 const struct trainer_ops trainer_fastclip = {

@@ -20,19 +20,31 @@ static void write_grad(struct layer *l, struct span s, void *ctx)
         trainer_stored_sqnorm(sample->t, l, g, l->n_params, (struct span){sample->b, s.n});
 }
 
+/* sum += coef_b g.  Of the first two samples of a step, the first is in the sum, without its coefficient as yet. */
+static void add(struct trainer *t, const struct batch *x, struct span s, const float *g)
+{
+    const struct model *m = t->model;
+    const bool joins = trainer_sum_is_empty(t);
+    if (joins && s.b0 == 0 && x->n > 1)
+        return;
+    for (int l = 0; l < m->n_layers; l++)
+        if (layer_begins(&m->layer[l]) && joins)
+            trainer_join_stored(t, &m->layer[l], g + m->layer[l].offset, x, s.b0 + 1);
+        else if (layer_begins(&m->layer[l]))
+            trainer_add_stored(t, &m->layer[l], g + m->layer[l].offset, m->n_params, x, s);
+}
+
 static void one_sample(struct trainer *t, const struct batch *x, int b, float *g)
 {
     struct model *m = t->model;
     const struct span span = {b, x->n ? 1 : 0};
     const struct batch one = batch_slice(x, b, span.n);
-    struct sample sample = {t, g, b};
+    struct sample sample = {t, b == 0 && trainer_sum_is_empty(t) ? t->sum : g, b};
     PHASE(FORWARD) model_forward(m, &one);
     PHASE(BACKWARD) model_backward(m, NULL, write_grad, &sample, t->loss + one.first, LAST_PASS);
     PHASE(CLIP) {
         trainer_coefficients(t, x, span);
-        for (int l = 0; l < m->n_layers; l++)
-            if (layer_begins(&m->layer[l]))
-                trainer_add_stored(t, &m->layer[l], g + m->layer[l].offset, m->n_params, x, span);
+        add(t, x, span, g);
     }
 }
 

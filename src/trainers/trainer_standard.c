@@ -9,7 +9,7 @@
 static void clipped_grad(struct trainer *t, const struct batch *x)
 {
     PHASE(FORWARD) model_forward(t->model, x);
-    PHASE(BACKWARD) model_backward(t->model, NULL, trainer_add_grad, t->sum, t->loss + x->first, LAST_PASS);
+    PHASE(BACKWARD) model_backward(t->model, NULL, trainer_add_grad, t, t->loss + x->first, LAST_PASS);
 }
 
 const struct trainer_ops trainer_standard = {

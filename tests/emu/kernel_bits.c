@@ -74,7 +74,7 @@ static void elementwise(void)
     one_is_zero[1] = 0;
     SAME(gelu_fwd, y, n, x, y, n);
     SAME(gelu_bwd, y, n, y, x, y, n);
-    SAME(relu_bwd, y, n, y, x, y, n);
+    SAME(relu_bwd, y, n, y, x, 1.1f, y, n);
     SAME(add, y, n, y, x, n);
     SAME(scale, y, n, y, 0.3f, n);
     SAME(copy, x, n, x, y, n);
@@ -121,6 +121,8 @@ static void rows(void)
     float *dy = some(n * T * O), *g = some(n * O), *a = some(n * P), *b = some(n * P), *weight = some(n);
     float *sum = some(P), *part = some(n * chunks), *sq = some(n);
     SAME(bias_grad_sample, g, n * O, dy, g, O, n, T, O);
+    SAME(weighted_add, sum, P, a, P, weight, sum, n, P);
+    SAME(weighted_join, sum, P, a, P, weight, sum, n - 1, P);
     SAME(weighted_sum, sum, P, a, P, weight, sum, n, P);
     SUMS(sqnorm_rows, sq, n, a, P, part, sq, n, P);
     SUMS(dot_rows, sq, n, a, b, 2.0f, part, sq, n, P);
@@ -181,9 +183,14 @@ static void random_numbers(void)
 static void optimizers(void)
 {
     enum { n = 5003 };
+    const struct philox_stream noise = {.seed = 5, .stream = STREAM_NOISE, .step = 3};
     float *w = some(n), *m = some(n), *v = numbers(n, 1, 1), *g = some(n);
-    SAME(sgd, w, n, w, m, g, 0.1f, 0.9f, 0.25f, n);
-    SAME(adamw, w, n, w, m, v, g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, 3, n);
+    SAME(sgd, w, n, w, m, g, 0.1f, 0.9f, 0.25f, 0, noise, 0, n);
+    SAME(adamw, w, n, w, m, v, g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, 3, 0, noise, 0, n);
+    RUN(sgd, w, m, g, 0.1f, 0.9f, 0.25f, 0.5f, noise, 8, n);
+    print_bits("sgd_with_noise", '=', w, n);
+    RUN(adamw, w, m, v, g, 0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.25f, 3, 0.5f, noise, 8, n);
+    print_bits("adamw_with_noise", '=', w, n);
 }
 
 int main(void)

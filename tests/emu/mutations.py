@@ -40,6 +40,10 @@ MUTATIONS = [Mutation(*m) for m in [
      '__syncthreads(); /* word may be written again */', ''),
     ('dropout: a barrier for some threads', 'plain', 'dropout.cu',
      '__syncthreads(); /* word may be written again */', 'if (threadIdx.x < (unsigned)lanes) __syncthreads();'),
+    ('sgd: no barrier between the noise and its use', 'checker', 'optimizer.cu',
+     '            __syncthreads();                                         \\\n', ''),
+    ('sgd: no barrier before the next tile', 'checker', 'optimizer.cu',
+     '__syncthreads(); /* v may be written again */', ''),
     ('project: no barrier before the next tile', 'checker', 'random.cu',
      '__syncthreads(); /* v may be written again */', ''),
     ('project: no barrier between noise and its trimming', 'checker', 'random.cu',
@@ -90,7 +94,9 @@ MUTATIONS = [Mutation(*m) for m in [
     ('clip: a norm that is not finite clips nothing', 'plain', 'clip.cu',
      '!is_finite(norm) ? 0.0f', '!is_finite(norm) ? 1.0f'),
     ('noise: the counter forgets where it starts', 'plain', 'random.cu', 'first / 4 + c * LANES', 'c * LANES'),
-    ('adamw: beta2 for 1 - beta2', 'plain', 'optimizer.cu', '(1.0f - beta2) * gi * gi', 'beta2 * gi * gi'),
+    ('sgd: the noise forgets where it starts', 'plain', 'optimizer.cu', '(first) / 4', '0 / 4'),
+    ('weighted_join: the first weight is that of the first row', 'plain', 'rows.cu', 'joins ? weight[-1]', 'joins ? weight[0]'),
+    ('adamw: beta2 for 1 - beta2', 'plain', 'optimizer.cu', '(1.0f - beta2) * gj * gj', 'beta2 * gj * gj'),
 
     # ---- speed
     ('copy: neighbours far apart', 'requests', 'elementwise.cu', 'y[i] = x[i];', 'y[i * 4099 % n] = x[i * 4099 % n];'),

@@ -69,19 +69,21 @@ static void report(const char *name, double bytes, double least_share)
 
 static void elementwise(long n, float *x, float *y, float *z)
 {
+    const struct philox_stream noise = {.seed = 1, .stream = STREAM_NOISE};
     float *v = memory(n);
     ELEMENTS(fill, 1, x, 0.0f, n);
     ELEMENTS(copy, 2, y, x, n);
     ELEMENTS(add, 3, y, x, n);
     ELEMENTS(gelu_fwd, 2, x, y, n);
     ELEMENTS(gelu_bwd, 3, z, x, y, n);
-    ELEMENTS(relu_bwd, 3, z, x, y, n);
+    ELEMENTS(relu_bwd, 3, z, x, 1.0f, y, n);
     ELEMENTS(to_bf16, 1.5, x, COLS, 0, (uint32_t *)y, 1, n / COLS, COLS);
     ELEMENTS(epilogue, 3, y, COLS, x, z, 1, n / COLS, COLS);
-    RANDOM(noise_add, 2, y, 1.0f, ((struct philox_stream){.seed = 1, .stream = STREAM_NOISE}), 0, n);
+    RANDOM(noise_add, 2, y, 1.0f, noise, 0, n);
     RANDOM(dropout, 2, x, y, ((struct philox_stream){.seed = 1, .stream = STREAM_DROPOUT}), 0.1f, 0, n);
-    ELEMENTS(sgd, 5, x, y, z, 0.1f, 0.9f, 1.0f, n);
-    ELEMENTS(adamw, 7, x, y, v, z, 0.1f, 0.9f, 0.99f, 1e-8f, 0.1f, 1.0f, 1, n);
+    ELEMENTS(sgd, 5, x, y, z, 0.1f, 0.9f, 1.0f, 0.0f, noise, 0, n);
+    RANDOM(sgd, 5, x, y, z, 0.1f, 0.9f, 1.0f, 1.0f, noise, 0, n);
+    ELEMENTS(adamw, 7, x, y, v, z, 0.1f, 0.9f, 0.99f, 1e-8f, 0.1f, 1.0f, 1, 0.0f, noise, 0, n);
     CHECK(cudaFree(v));
 }
 
@@ -99,7 +101,7 @@ static void along_rows(long n, float *x, float *y, float *z)
     ROWS(bias_grad_sample, 1, x, z, COLS, SAMPLES, (int)tokens, COLS);
     ROWS(sqnorm_rows, 1, x, P, part, sq, SAMPLES, P);
     ROWS(dot_rows, 2, x, y, 1.0f, part, sq, SAMPLES, P);
-    ROWS(weighted_sum, 1 + 2.0 / SAMPLES, x, P, sq, y, SAMPLES, P);
+    ROWS(weighted_add, 1 + 2.0 / SAMPLES, x, P, sq, y, SAMPLES, P);
     ROWS(softmax_fwd, 2, y, length, small, 0.1f, 1, (int)heads, T);
     ROWS(softmax_bwd, 4, x, y, small, length, 0.1f, 1, (int)heads, T);
     ROWS(xent_bwd, 2, x, zeros, sq, NULL, small, SAMPLES, (int)tokens, COLS);
