@@ -126,7 +126,7 @@ int k_project_noise(kstream, struct philox_stream noise, struct philox_stream si
 /* ---- optimizers: optimizer.cu; the gradient is scale (g[i] + std z[first+i]), z as of k_noise_add, scale = 1/expected
  *      batch size, g the sum: with std 0 one that has its noise already, else first is a multiple of 4 ------------- */
 int k_sgd(kstream, float *w, float *m, const float *g, float lr, float momentum, float scale, float std,
-          struct philox_stream, long first, long n);                /* m = momentum m + gradient;  w -= lr m */
+          struct philox_stream, long first, long n);  /* m = momentum m + gradient;  w -= lr m; g may be m */
 int k_adamw(kstream, float *w, float *m, float *v, const float *g, float lr, float beta1, float beta2, float eps,
             float weight_decay, float scale, int t, float std, struct philox_stream, long first, long n);
                                                                           /* t: of the update, from 1 */

@@ -18,9 +18,9 @@
         }                                                            \
     } while (0)
 
-__global__ void sgd(float *__restrict__ w, float *__restrict__ m, const float *__restrict__ g, float lr, float momentum,
-                    float scale, float std, uint64_t seed, uint32_t stream, uint32_t step, uint32_t rank, long first,
-                    long n)
+/* g may be m: a tile is read before it is written. */
+__global__ void sgd(float *__restrict__ w, float *m, const float *g, float lr, float momentum, float scale, float std,
+                    uint64_t seed, uint32_t stream, uint32_t step, uint32_t rank, long first, long n)
 {
     const struct philox_stream noise = {seed, stream, step, rank};
     ROW_LOOP(c, TILES(n, TILE_ELEMENTS), TILE_ELEMENTS) {

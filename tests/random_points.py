@@ -45,7 +45,8 @@ def decks(r, largest):
         "dim": [1, 2, 3, 1 + largest // 10, 1 + largest // 6], "vocab": [7, 11, largest, 5 * largest],
         "seq-len": [2, 3, largest // 4, largest // 2 + 1, largest], "max-seq": [0, 0, 9],
         "batch-size": [1, 2, 3, 4, 5, 7, 9], "physical-batch-size": [0, 0, 1, 2, 3],
-        "dropout": [0, 0, 0.1], "optimizer": ["sgd", "adamw"], "norm-mode": ["instantiate", "ghost"],
+        "dropout": [0, 0, 0.1], "optimizer": ["sgd", "adamw"], "accumulate": ["sum", "momentum"],
+        "norm-mode": ["instantiate", "ghost"],
         "sampling": ["shuffle", "shuffle", "poisson"], "noise-placement": ["sum", "shares", "sharded"],
         "clip-quantile": [0, 0, 0.5],
     }
@@ -57,6 +58,8 @@ def shape(number, dealing, ranks):
     dealt = {key: deck.deal() for key, deck in dealing.items()}
     batch = max(dealt["batch-size"], ranks)
     share = (batch + ranks - 1) // ranks
+    if dealt["optimizer"] != "sgd" or ranks > 1:
+        dealt["accumulate"] = "sum"
     dealt.update({
         "dim": max(2, dealt["heads"] * dealt["dim"]), "max-seq": dealt["seq-len"] + dealt["max-seq"],
         "batch-size": batch, "physical-batch-size": min(dealt["physical-batch-size"], share),

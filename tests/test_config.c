@@ -186,16 +186,20 @@ static void clipping_is_flat_and_none_for_standard(void **state)
 static void impossible_points_are_refused_with_the_remedy(void **state)
 {
     (void)state;
-    static const struct { const char *field, *text, *says; } impossible[] = {
-        {"seq_len", "512", "--max-seq 512"},
-        {"physical_batch_size", "5", "choose 0 to 4"},
-        {"heads", "3", "multiple of the heads"},
-        {"dim", "7", "--dim 7 --heads 4"},
+    static const struct { const char *field, *text, *says, *other, *other_text; } impossible[] = {
+        {"seq_len", "512", "--max-seq 512", NULL, NULL},
+        {"physical_batch_size", "5", "choose 0 to 4", NULL, NULL},
+        {"heads", "3", "multiple of the heads", NULL, NULL},
+        {"dim", "7", "--dim 7 --heads 4", NULL, NULL},
+        {"accumulate", "momentum", "choose --optimizer sgd", "optimizer", "adamw"},
+        {"accumulate", "momentum", "choose --ranks-per-run 1", "ranks_per_run", "2"},
+        {"accumulate", "momentum", "choose --accumulate sum", "noise_generator", "chacha20"},
     };
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
         struct config config;
         config_default(&config);
         assert_true(set(impossible[i].field, impossible[i].text, &config));
+        assert_true(!impossible[i].other || set(impossible[i].other, impossible[i].other_text, &config));
         assert_false(config_resolve(&config, error, sizeof error));
         assert_says(impossible[i].says);
     }

@@ -59,6 +59,7 @@ struct trial {
     enum optimizer_kind optimizer;
     enum noise_generator generator;
     double dropout;
+    enum accumulation accumulation;
 };
 
 static struct trainer_config config_of(const struct trial *a)
@@ -66,7 +67,7 @@ static struct trainer_config config_of(const struct trial *a)
     return (struct trainer_config){.clipping = a->clipping, .batch_size = BATCH, .physical_batch_size = a->physical,
         .max_grad_norm = 0.7, .noise_multiplier = a->noise_multiplier, .expected_batch_size = BATCH,
         .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .noise_generator = a->generator,
-        .dropout = a->dropout, .seed = 3};
+        .dropout = a->dropout, .accumulation = a->accumulation, .seed = 3};
 }
 
 struct state_of_training { float *params, *m, *v; uint32_t step; int updates; double learning_rate, max_grad_norm; };
@@ -136,8 +137,9 @@ static void for_each_trial_of(const struct trainer_ops *ops, void (*test)(const 
             for (int source = 0; source < N_SOURCES; source++, number++) {
                 const struct model_shape shape = {
                     (enum arch)arch, .vocab = 300, .dim = 24, .layers = 1, .heads = 3, .max_seq = T};
+                const enum optimizer_kind optimizer = (enum optimizer_kind)(number / 2 % N_OPTIMIZERS);
                 test(&(struct trial){ops, (enum clipping)c, shape, (enum source)source, .physical = number / 2 % 2 + 1,
-                    .noise_multiplier = 1, (enum optimizer_kind)(number / 2 % N_OPTIMIZERS)});
+                    .noise_multiplier = 1, optimizer, .accumulation = optimizer == OPTIMIZER_SGD && number % 2});
             }
 }
 
@@ -285,7 +287,7 @@ static void a_batch_without_targets_cannot_be_verified(void **state)
     (void)state;
     write_lines((const char *const[]){"a", "b", "c", "d"}, BATCH);
     const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT, 1, 1,
-        OPTIMIZER_SGD, NOISE_PHILOX, 0};
+        OPTIMIZER_SGD, NOISE_PHILOX, 0, ACCUMULATE_SUM};
     const struct verification v = verify(&a);
     assert_verdict(&a, &v, VERDICT_INVALID);
     assert_non_null(strstr(v.message, "no token to predict"));

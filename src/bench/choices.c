@@ -58,6 +58,8 @@ const char *choice_at(const struct field *field, int i)
         return i < N_NORM_MODES ? norm_mode_name[i] : NULL;
     if (strcmp(field->name, "noise_placement") == 0)
         return i < N_NOISE_PLACEMENTS ? noise_placement_name[i] : NULL;
+    if (strcmp(field->name, "accumulate") == 0)
+        return i < N_ACCUMULATIONS ? accumulation_name[i] : NULL;
     if (strcmp(field->name, "optimizer") == 0)
         return i < N_OPTIMIZERS ? optimizer_name[i] : NULL;
     if (strcmp(field->name, "recompute") == 0)

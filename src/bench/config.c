@@ -318,6 +318,23 @@ static bool resolve_batch(struct config *config, char *error, size_t bytes)
     return true;
 }
 
+/* Momentum can take gradients in where nothing but adding is done with it. */
+static bool resolve_accumulation(struct config *config, char *error, size_t bytes)
+{
+    if (strcmp(config->accumulate, accumulation_name[ACCUMULATE_MOMENTUM]) != 0)
+        return true;
+    if (strcmp(config->optimizer, optimizer_name[OPTIMIZER_SGD]) != 0)
+        REFUSE("--accumulate momentum: %s needs the finished gradient for its second moment; choose --optimizer sgd, or "
+               "--accumulate sum", config->optimizer);
+    if (config->ranks_per_run > 1)
+        REFUSE("--accumulate momentum: the ranks of a group would add up their momenta too; choose --ranks-per-run 1, or "
+               "--accumulate sum");
+    if (strcmp(config->noise_generator, noise_generator_name[NOISE_CHACHA20]) == 0)
+        REFUSE("--accumulate momentum: --secure-noise rounds the sum to its grid before anything is added to it; choose "
+               "--accumulate sum");
+    return true;
+}
+
 static bool resolve_steps(const struct config *config, char *error, size_t bytes)
 {
     const unsigned long long steps = config->wait_steps + config->warmup_steps + config->active_steps;
@@ -344,7 +361,8 @@ bool config_resolve(struct config *config, char *error, size_t error_bytes)
 {
     return resolve_precision(config, error, error_bytes) && resolve_model(config, error, error_bytes) &&
            resolve_clipping(config, error, error_bytes) && resolve_adaptive(config, error, error_bytes) &&
-           resolve_batch(config, error, error_bytes) && resolve_steps(config, error, error_bytes) &&
+           resolve_batch(config, error, error_bytes) &&
+           resolve_accumulation(config, error, error_bytes) && resolve_steps(config, error, error_bytes) &&
            resolve_trainer(config, error, error_bytes);
 }
 

@@ -38,6 +38,7 @@ void rig_trainer_config(const struct config *c, struct trainer_config *t)
         .expected_batch_size = (double)c->batch_size,
         .optimizer = {(enum optimizer_kind)index_of(c->optimizer, optimizer_name, N_OPTIMIZERS), c->learning_rate,
             c->momentum, c->adam_beta1, c->adam_beta2, c->adam_eps, c->weight_decay},
+        .accumulation = (enum accumulation)index_of(c->accumulate, accumulation_name, N_ACCUMULATIONS),
         .clipping = (enum clipping)index_of(c->clipping, clipping_name, N_CLIPPINGS),
         .norm_mode = (enum norm_mode)index_of(c->norm_mode, norm_mode_name, N_NORM_MODES),
         .dropout = c->dropout,

@@ -129,6 +129,7 @@ static void verify_gradient(struct trainer *t, const struct sample_source *sourc
         die(EXIT_ENVIRONMENT, "out of host memory");
     const double own = t->config.max_grad_norm;
     t->config.max_grad_norm = reference.max_grad_norm;
+    optimizer_reset(&t->optimizer); /* which may hold the sum */
     trainer_clipped_sum(t, &x, t->ops->is_private ? compare_norms : NULL, &norms);
     trainer_sum_over_group(t, t->sum);
     t->config.max_grad_norm = own;
@@ -233,13 +234,14 @@ static void verify_step(struct trainer *t, const struct batch *x, uint32_t step,
 {
     f->std = trainer_stated_noise_std(t);
     f->divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
+    optimizer_reset(&t->optimizer);
     trainer_clipped_sum(t, x, NULL, NULL);
     trainer_sum_over_group(t, t->sum);
     figures_of(&f->sum, t->model, t->sum, t->config.seed);
     figures_of_stated_noise(&f->noise, t, step);
+    optimizer_reset(&t->optimizer);
     trainer_step(t, x);
     figures_of_moment(&f->got, t);
-    optimizer_reset(&t->optimizer);
     compare_step(t, f, v);
 }
 

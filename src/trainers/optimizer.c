@@ -32,9 +32,10 @@ void optimizer_reset(struct optimizer *o)
 void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale, struct drawn_noise noise)
 {
     const struct optimizer_config *c = &o->config;
+    const double momentum = sum == o->m ? 0.0 : c->momentum;
     o->step++;
     if (c->kind == OPTIMIZER_SGD)
-        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)c->momentum, (float)scale,
+        KERNEL(sgd, w, o->m, sum, (float)c->learning_rate, (float)momentum, (float)scale,
             (float)noise.std, noise.stream, noise.first, o->n);
     else
         KERNEL(adamw, w, o->m, o->v, sum, (float)c->learning_rate, (float)c->beta1, (float)c->beta2, (float)c->eps,

@@ -53,6 +53,7 @@ const char *trainer_refusal(const struct trainer_ops *ops, const struct model_sh
 /* ---- create and free ----------------------------------------------------------------------------------------- */
 
 const char *const noise_placement_name[N_NOISE_PLACEMENTS] = {"sum", "shares", "sharded"};
+const char *const accumulation_name[N_ACCUMULATIONS] = {"sum", "momentum"};
 
 static int ranks_of(const struct trainer_config *config)
 {
@@ -108,6 +109,18 @@ static float *floats(enum memory_kind kind, const char *name, long n)
     return ledger_alloc(kind, name, (size_t)n * sizeof(float));
 }
 
+/* Optimizer state and the sum, which may be the same. */
+static bool create_sum(struct trainer *t)
+{
+    const bool apart = t->config.accumulation == ACCUMULATE_SUM;
+    if (apart && !(t->sum = floats(MEMORY_GRADIENTS, "sum of gradients", t->model->n_params)))
+        return false;
+    if (!optimizer_create(&t->optimizer, &t->config.optimizer, t->own_n, optimizer_room(t)))
+        return false;
+    t->sum = apart ? t->sum : t->optimizer.m;
+    return true;
+}
+
 struct trainer *trainer_create(const struct trainer_ops *ops, struct model *model, const struct trainer_config *config)
 {
     CHECK(trainer_takes_clipping(ops, config->clipping));
@@ -126,8 +139,7 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     const long B = trainer_share(config);
     const bool per_layer = config->clipping == CLIPPING_PER_LAYER;
     const int thresholds = per_layer ? model->n_tensors : 1;
-    if (!(t->sum = floats(MEMORY_GRADIENTS, "sum of gradients", model->n_params)) ||
-        !optimizer_create(&t->optimizer, &config->optimizer, t->own_n, optimizer_room(t)) ||
+    if (!create_sum(t) ||
         !(t->sq = floats(MEMORY_PER_SAMPLE_GRADIENTS, "squared norms",
                          (long)model->n_tensors * config->physical_batch_size)) ||
         !(t->norm = floats(MEMORY_PER_SAMPLE_GRADIENTS, "norms", B)) ||
@@ -155,7 +167,8 @@ void trainer_free(struct trainer *t)
     ledger_free(t->norm);
     ledger_free(t->sq);
     optimizer_free(&t->optimizer);
-    ledger_free(t->sum);
+    if (t->config.accumulation == ACCUMULATE_SUM)
+        ledger_free(t->sum);
     free(t->sum_begun);
     free(t->stored);
     free(t);

@@ -18,6 +18,12 @@
 enum noise_placement { NOISE_SUM, NOISE_SHARES, NOISE_SHARDED, N_NOISE_PLACEMENTS };
 extern const char *const noise_placement_name[N_NOISE_PLACEMENTS];
 
+/* Where the gradients of a step are added up: in a vector of their own, or in SGD's momentum, on one rank:
+ *     m = momentum B m + sum of clipped gradients + noise;  m /= B;  w -= lr m        B: expected batch size
+ * is the same but for rounding, and needs P numbers less. */
+enum accumulation { ACCUMULATE_SUM, ACCUMULATE_MOMENTUM, N_ACCUMULATIONS };
+extern const char *const accumulation_name[N_ACCUMULATIONS];
+
 struct trainer_config {
     enum clipping clipping;
     int batch_size;                  /* samples of one step (the logical batch), at most */
@@ -32,6 +38,7 @@ struct trainer_config {
     double expected_batch_size;      /* the public constant that the noisy sum is divided by */
     enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
     struct optimizer_config optimizer;
+    enum accumulation accumulation;
     double dropout;                  /* probability */
     enum recompute recompute;        /* what is kept of the forward pass */
     uint64_t seed;
@@ -56,7 +63,8 @@ struct trainer {
     const struct trainer_ops *ops;
     struct trainer_config config;
     struct model *model;
-    float *sum;                      /* (P): sum of clipped gradients, with noise unless the update draws it */
+    float *sum;                      /* (P): sum of clipped gradients, with noise unless the update draws it; in the
+                                      * momentum: on top of what that held */
     bool *sum_begun;                 /* (tensors), host: by a layer's first tensor, whether something was added to its
                                       * part of the sum in this step: what comes first overwrites what is there */
     struct optimizer optimizer;

@@ -1,15 +1,25 @@
 /* trainer_sum.c - the sum of clipped gradients.  It is never cleared: what comes first to a layer's part of it in a step
- * overwrites what the step before has left there, which saves a sweep of zeros and one of reads. */
+ * overwrites what the step before has left there, which saves a sweep of zeros and one of reads.  In the momentum it
+ * begins with that instead. */
 #include "../device/timer.h"
 #include "trainer.h"
 
-/* No sample will overwrite the sum of an empty batch. */
+/* What the sum of a step begins with is this times what is there. */
+static double kept(const struct trainer *t)
+{
+    return t->config.accumulation == ACCUMULATE_MOMENTUM ? t->config.optimizer.momentum * t->divisor : 0.0;
+}
+
 void trainer_begin_sum(struct trainer *t, int samples)
 {
-    if (samples == 0)
-        PHASE(CLIP) KERNEL(fill, t->sum, 0.0f, t->model->n_params);
+    const long P = t->model->n_params;
+    const float keep = (float)kept(t);
+    if (keep != 0.0f)
+        PHASE(UPDATE) KERNEL(scale, t->sum, keep, P);
+    else if (samples == 0) /* none will overwrite it */
+        PHASE(UPDATE) KERNEL(fill, t->sum, 0.0f, P);
     for (int p = 0; p < t->model->n_tensors; p++)
-        t->sum_begun[p] = samples == 0;
+        t->sum_begun[p] = keep != 0.0f || samples == 0;
 }
 
 /* Of what comes next to a layer's part of the sum.  Tied layers have the same part. */
