@@ -1,6 +1,6 @@
-/* trainer_sum.c - the sum of clipped gradients.  It is never cleared: what comes first to a layer's part of it in a step
- * overwrites what the step before has left there, which saves a sweep of zeros and one of reads.  In the momentum it
- * begins with that instead. */
+/* trainer_sum.c - the sum of clipped gradients.  It is never cleared: what comes first to a layer's part of it in a
+ * step overwrites what the step before has left there, which saves a sweep of zeros and one of reads.  In the momentum
+ * it begins with that instead. */
 #include "../device/timer.h"
 #include "trainer.h"
 
