@@ -88,8 +88,8 @@ confirmed() {
     json_holds "[(a['measured'], a['one_more']) for a in plan if a['largest'] == '$1'] == [('ok', 'oom_device')] * $2"
 }
 measured() { keep_json dpsweep plan --frontier --measure --layers 1 --threads 1 "$@"; }
-check "the largest that fits under a limit fits, and one more fails" \
-    measured --trainer "${trainers%,microbatch}" --seq-len 48 --max-seq 1400 --memory-limit 10M
+check "the largest that fits on a target fits, and one more fails" \
+    measured --trainer "${trainers%,microbatch}" --seq-len 48 --max-seq 1400 --target cpu:522MiB
 check "... of batches" confirmed batch_size 6
 check "... of sequences" confirmed seq_len 6
 check "microbatch needs little more for more samples" keep_json dpsweep plan --layers 1 --threads 1 --batch-size 200

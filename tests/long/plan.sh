@@ -60,4 +60,13 @@ large "parameters in bf16" standard,bookkeeping,microbatch --model gpt2 --batch-
 large "activations" "${trainers%,microbatch}" --model gpt2 --layers 2 --dim 64 --heads 4 --vocab 1000 \
     --batch-size 512 --seq-len 256
 
+# The system agrees about what fits.
+if grep -q __asan_init "$BUILD/dpsweep"; then
+    skip "the system refuses one sample more than plan finds" "a sanitizer takes address space as it likes"
+else
+    check "the system refuses one sample more than plan finds" \
+        "$PYTHON" tests/true_limit.py "$BUILD/dpsweep" ${trainers//,/ }
+    sed 's/^/# /' "$output"
+fi
+
 plan_done
