@@ -195,15 +195,17 @@ setup:                                       ## install the Debian packages that
 install: all                                 ## to PREFIX (/usr/local), below DESTDIR if given
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/dpsweep
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/jobs $(wildcard jobs/*.sweep)
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dpsweep README.md CHANGELOG.md LICENSE docs/*.md
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dpsweep README.md CHANGELOG.md LICENSE docs/*.md docs/*.svg
 
 docs: all                                    ## write the pages that the program prints from its tables
 	$(Q)$(BUILD)/dpsweep info --options > docs/options.md
 	$(Q)$(BUILD)/dpsweep info --results-format > docs/results-format.md
 
-feasibility: all                             ## write docs/feasibility.md: what fits where (of DEVICE=cuda)
-	$(Q)$(BUILD)/dpsweep plan jobs/feasibility.sweep --target rtx4090-24g,a100-40g,h100-80g,h200-141g --json | \
-	    results/feasibility.py > docs/feasibility.md
+feasibility: all                             ## write docs/feasibility.{md,svg}: what fits where (of DEVICE=cuda)
+	$(Q)$(BUILD)/dpsweep plan jobs/feasibility.sweep --target rtx4090-24g,a100-40g,h100-80g,h200-141g --json \
+	    > $(BUILD)/feasibility.json
+	$(Q)results/feasibility.py < $(BUILD)/feasibility.json > docs/feasibility.md
+	$(Q)results/feasibility_figure.py < $(BUILD)/feasibility.json > docs/feasibility.svg
 
 format:                                      ## clang-format on the lines changed since the last commit
 	$(Q)git clang-format --extensions c,h,cu

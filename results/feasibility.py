@@ -9,6 +9,7 @@ import json
 import sys
 
 GIB = 2.0 ** 30
+BATCH_SIZES, SEQ_LENS = [4, 8, 16, 32], [512, 1024, 2048]   # of the tables; the figure has all that the plan has
 
 
 def usable(target):
@@ -20,27 +21,34 @@ def values(points, key):
     return list(dict.fromkeys(point[key] for point in points))
 
 
+def by_memory(targets):
+    return dict(sorted(targets.items(), key=lambda item: item[1]["memory_bytes"]))
+
+
 def smallest(point, targets):
-    """The first target, in the order of their memory, on which the point fits."""
-    fitting = [name for name in targets if point["targets"][name]["fits"]]
-    return f"**{fitting[0]}**" if fitting else "none"
+    """The first target, in the order of their memory, on which the point fits; None: none."""
+    return next((name for name in targets if point["targets"][name]["fits"]), None)
+
+
+def cell(point, targets):
+    name = smallest(point, targets)
+    return f"{point['predicted_peak'] / GIB:.1f} GiB, " + (f"**{name}**" if name else "none")
 
 
 def table(points, targets, seq_len):
-    batches = values(points, "batch_size")
     yield f"\n### T = {seq_len}\n"
-    yield "| trainer | " + " | ".join(f"B = {batch}" for batch in batches) + " |"
-    yield "|---|" + "---|" * len(batches)
+    yield "| trainer | " + " | ".join(f"B = {batch}" for batch in BATCH_SIZES) + " |"
+    yield "|---|" + "---|" * len(BATCH_SIZES)
     for trainer in values(points, "trainer"):
-        row = [p for p in points if p["trainer"] == trainer and p["seq_len"] == seq_len]
-        cells = [f"{p['predicted_peak'] / GIB:.1f} GiB, {smallest(p, targets)}" for p in row]
-        yield f"| `{trainer}` | " + " | ".join(cells) + " |"
+        row = [p for p in points if p["trainer"] == trainer and p["seq_len"] == seq_len and
+               p["batch_size"] in BATCH_SIZES]
+        yield f"| `{trainer}` | " + " | ".join(cell(p, targets) for p in row) + " |"
 
 
 def page(plan):
     points = plan["points"]
     first = points[0]
-    targets = dict(sorted(plan["targets"].items(), key=lambda item: item[1]["memory_bytes"]))
+    targets = by_memory(plan["targets"])
     yield "# What fits where\n"
     yield "Written by `make feasibility`; do not edit. Nothing was run: these are dry runs of the program, which agree"
     yield "with real ones to the byte ([planning.md](planning.md)).\n"
@@ -50,10 +58,11 @@ def page(plan):
     yield "| target | memory of a run |\n|---|---:|"
     for name, target in targets.items():
         yield f"| {name} | {usable(target):.1f} GiB |"
-    for seq_len in values(points, "seq_len"):
+    yield "\n![Peak memory over batch size and sequence length](feasibility.svg)"
+    for seq_len in SEQ_LENS:
         yield from table(points, targets, seq_len)
     yield "\nTrainers that split their work need less: `--trainer microbatch`, or any with `--physical-batch-size 1`."
 
 
-for line in page(json.load(sys.stdin)):
-    print(line)
+if __name__ == "__main__":
+    print("\n".join(page(json.load(sys.stdin))))

@@ -22,8 +22,12 @@ fi
 check "a plan for a GPU needs none" "$cuda" plan "${tiny[@]}" --target h100-80g
 check "... and takes the bytes of this build for its own" eval 'said "h100-80g: fits" && said_not "of the cuda build"'
 targets=rtx4090-24g,a100-40g,h100-80g,h200-141g
-check "docs/feasibility.md is what it says" eval '"$cuda" plan jobs/feasibility.sweep --target $targets --json |
-    "$PYTHON" results/feasibility.py | diff - docs/feasibility.md'
+check "what fits where is planned" \
+    eval '"$cuda" plan jobs/feasibility.sweep --target $targets --json > "$TMPDIR/feasibility.json"'
+check "... and is what docs/feasibility.md says" \
+    eval '"$PYTHON" -B results/feasibility.py < "$TMPDIR/feasibility.json" | diff - docs/feasibility.md'
+check "... and its figure shows" \
+    eval '"$PYTHON" -B results/feasibility_figure.py < "$TMPDIR/feasibility.json" | diff - docs/feasibility.svg'
 check "a GPU that is there tells its memory" on CUDA_STANDIN_MEMORY=3221225472 plan "${tiny[@]}" --memory-limit 2G
 check "... and what of it is free for a run" said 'local: 3\.0 GiB of memory, 1\.0 GiB of it left alone'
 check "... but not how fast it is" said_not "at best"
