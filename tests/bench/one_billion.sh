@@ -29,7 +29,8 @@ if ((available < bytes + (256 << 20))); then
     printf 'not run: %.1f GB are available here\n' "${available}e-9"
     exit
 fi
-"$build/dpsweep" run "${model[@]}" --trainer microbatch --wait-steps 0 --warmup-steps 0 --active-steps 2 --json > "$record"
+"$build/dpsweep" run "${model[@]}" --trainer microbatch --wait-steps 0 --warmup-steps 0 --active-steps 2 --json \
+    > "$record"
 "$python" - "$record" << 'END'
 import json, sys
 r, = json.load(open(sys.argv[1]))
