@@ -324,14 +324,14 @@ static bool resolve_accumulation(struct config *config, char *error, size_t byte
     if (strcmp(config->accumulate, accumulation_name[ACCUMULATE_MOMENTUM]) != 0)
         return true;
     if (strcmp(config->optimizer, optimizer_name[OPTIMIZER_SGD]) != 0)
-        REFUSE("--accumulate momentum: %s needs the finished gradient for its second moment; choose --optimizer sgd, or "
-               "--accumulate sum", config->optimizer);
+        REFUSE("--accumulate momentum: %s needs the finished gradient for its second moment; choose --optimizer sgd, "
+               "or --accumulate sum", config->optimizer);
     if (config->ranks_per_run > 1)
-        REFUSE("--accumulate momentum: the ranks of a group would add up their momenta too; choose --ranks-per-run 1, or "
-               "--accumulate sum");
+        REFUSE("--accumulate momentum: the ranks of a group would add up their momenta too; choose --ranks-per-run 1, "
+               "or --accumulate sum");
     if (strcmp(config->noise_generator, noise_generator_name[NOISE_CHACHA20]) == 0)
-        REFUSE("--accumulate momentum: --secure-noise rounds the sum to its grid before anything is added to it; choose "
-               "--accumulate sum");
+        REFUSE("--accumulate momentum: --secure-noise rounds the sum to its grid before anything is added to it; "
+               "choose --accumulate sum");
     return true;
 }
 

@@ -27,7 +27,7 @@
     F(TEXT, optimizer, "sgd", "", "how weights are updated")                                                           \
     F(F64, learning_rate, 1e-3, "1", "of the optimizer")                                                               \
     F(F64, momentum, 0.9, "1", "of SGD")                                                                               \
-    F(TEXT, accumulate, "sum", "", "where a step adds up gradients: a sum, or SGD's momentum, P numbers less")          \
+    F(TEXT, accumulate, "sum", "", "where a step adds up gradients: a sum, or SGD's momentum, P numbers less")         \
     F(F64, adam_beta1, 0.9, "1", "of AdamW")                                                                           \
     F(F64, adam_beta2, 0.999, "1", "of AdamW")                                                                         \
     F(F64, adam_eps, 1e-8, "1", "of AdamW")                                                                            \
