@@ -55,6 +55,50 @@ static void what_is_set_apart_is_in_no_phase(void **state)
     assert_int_equal(call_at(1, 2)->phase, PHASE_CLIP);
 }
 
+static void one_turn_counts_for_all_where_nothing_is_computed(void **state)
+{
+    (void)state;
+    ledger_open(LEDGER_DRY, 0);
+    work_reset();
+    const int outer = work_turns_begin(3), inner = work_turns_begin(5);
+    assert_true(outer == 1 && inner == 1);
+    work_add("a", 1);
+    work_turns_end(5);
+    work_add("b", 1);
+    work_turns_end(3);
+    assert_int_equal(work_turns_begin(0), 0);
+    work_turns_end(0);
+    work_add("c", 1);
+    assert_int_equal(call_at(0, 3)->count, 15);
+    assert_int_equal(call_at(1, 3)->count, 3);
+    assert_int_equal(call_at(2, 3)->count, 1);
+    ledger_open(LEDGER_REAL, 0);
+    assert_int_equal(work_turns_begin(3), 3);
+    work_turns_end(3);
+    ledger_close();
+}
+
+static void calls_are_timed_when_that_is_asked_for(void **state)
+{
+    (void)state;
+    const float zero[1000] = {0};
+    ledger_open(LEDGER_REAL, 0);
+    float *device = send(zero, 1000);
+    work_reset();
+    KERNEL(fill, device, 1.0f, 1000);
+    assert_true(call_at(0, 1)->s == 0.0);
+    work_time(true);
+    KERNEL(fill, device, 1.0f, 1000);
+    work_time(false);
+    const double once_s = call_at(0, 1)->s;
+    assert_true(once_s > 0.0);
+    KERNEL(fill, device, 1.0f, 1000);
+    assert_true(call_at(0, 1)->s == once_s);
+    assert_int_equal(call_at(0, 1)->count, 3);
+    drop_all();
+    ledger_close();
+}
+
 static void many_different_calls_are_kept_apart(void **state)
 {
     (void)state;
@@ -120,6 +164,8 @@ int main(void)
         cmocka_unit_test(equal_calls_count_together),
         cmocka_unit_test(products_differ_by_shape_though_their_work_is_equal),
         cmocka_unit_test(what_is_set_apart_is_in_no_phase),
+        cmocka_unit_test(one_turn_counts_for_all_where_nothing_is_computed),
+        cmocka_unit_test(calls_are_timed_when_that_is_asked_for),
         cmocka_unit_test(many_different_calls_are_kept_apart),
         cmocka_unit_test(products_and_kernels_are_counted_in_steps_as_in_rehearsals),
     };

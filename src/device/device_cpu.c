@@ -211,6 +211,7 @@ bool device_begin(void)
 
 void device_end(int status, const char *call, const char *file, int line)
 {
+    work_ended();
     protect(PROT_NONE);
     if (status)
         die(EXIT_ENVIRONMENT, "%s:%d: kernel %s: error %d", file, line, call, status);
@@ -421,7 +422,8 @@ static void gemm_loop(const struct gemm *g)
     struct gemm one = *g;
     one.batch = 1;
     const size_t mark = ledger_mark();
-    for (int i = 0; i < g->batch; i++) {
+    const int turns = work_turns_begin(g->batch);
+    for (int i = 0; i < turns; i++) {
         ledger_rewind(mark);
         one.a = g->a + i * g->stride_a;
         one.b = g->b + i * g->stride_b;
@@ -429,6 +431,7 @@ static void gemm_loop(const struct gemm *g)
         one.add = g->add ? g->add + i * g->stride_c : NULL;
         device_gemm(&one);
     }
+    work_turns_end(g->batch);
 }
 
 void device_gemm(const struct gemm *g)
@@ -439,8 +442,8 @@ void device_gemm(const struct gemm *g)
         gemm_loop(g);
         return;
     }
-    struct gemm_primitive *p = gemm_count(g) ? gemm_primitive_find(&key) : NULL;
     factors_round(&factors, g);
+    struct gemm_primitive *p = gemm_count(g) ? gemm_primitive_find(&key) : NULL;
     void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", p ? p->workspace_bytes : 0);
     if (p && device_begin()) {
         gemm_execute(p, g, &factors, workspace);

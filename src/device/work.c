@@ -15,6 +15,10 @@ static struct {
     size_t *slot;                /* (2 room): index + 1 of a call, 0: none */
     size_t live_bytes[N_PHASES + 1];
     bool apart;
+    long turns;                  /* for which a call stands; 0 means 1 */
+    double (*clock)(void);       /* NULL: calls are not timed */
+    struct call *timed;          /* the one that goes on; NULL: none */
+    double started_s;
 } work;
 
 void work_reset(void)
@@ -71,16 +75,57 @@ static void grow(void)
 static void add(struct call one)
 {
     one.phase = work.apart ? N_PHASES : timer_phase();
-    one.count = 1;
+    one.count = work.turns ? work.turns : 1;
     if (work.n == work.room)
         grow();
     size_t *slot = slot_of(&one);
     if (*slot)
-        work.call[*slot - 1].count++;
+        work.call[*slot - 1].count += one.count;
     else
         work.call[(*slot = ++work.n) - 1] = one;
     if (ledger_live_bytes() > work.live_bytes[one.phase])
         work.live_bytes[one.phase] = ledger_live_bytes();
+    if (work.clock) {
+        device_sync();
+        work.timed = &work.call[*slot - 1];
+        work.started_s = work.clock();
+    }
+}
+
+static bool is_one_turn_enough(int n)
+{
+    return n > 1 && (ledger_is_dry() || ledger_is_rehearsing());
+}
+
+int work_turns_begin(int n)
+{
+    if (!is_one_turn_enough(n))
+        return n;
+    work.turns = (work.turns ? work.turns : 1) * n;
+    return 1;
+}
+
+void work_turns_end(int n)
+{
+    if (is_one_turn_enough(n))
+        work.turns /= n;
+}
+
+void work_time(bool on)
+{
+    struct device_info info;
+    device_describe(&info);
+    work.clock = !on ? NULL : device_is_gpu() || info.threads > 1 ? clock_wall_s : clock_cpu_s;
+    work.timed = NULL;
+}
+
+void work_ended(void)
+{
+    if (!work.timed)
+        return;
+    device_sync();
+    work.timed->s += work.clock() - work.started_s;
+    work.timed = NULL;
 }
 
 void work_add(const char *name, double bytes)

@@ -24,6 +24,7 @@ struct call {                    /* equal calls count together */
     double flops;                /* of one: those of matrix products; kernels have none */
     double bytes;                /* of one: operands read and results written, as in kernels/kernel_bytes.h */
     long count;
+    double s;                    /* all of them together took; counted only between work_time(true) and (false) */
 };
 
 void work_reset(void);                                        /* ... and nothing is set apart */
@@ -31,6 +32,16 @@ void work_reset(void);                                        /* ... and nothing
 void work_set_apart(bool);
 void work_add(const char *name, double bytes);                /* a kernel; `name` is a literal */
 void work_add_product(struct product, double bytes);          /* with 2 batch m n k FLOPs */
+
+/* A loop over n equal bodies: where nothing is computed, in a rehearsal or a dry ledger, one turn is enough and what it
+ * calls counts n times.  Returns how many turns to make, 0 for n = 0.  May be nested. */
+int work_turns_begin(int n);
+void work_turns_end(int n);
+
+/* Also time each call, for which the device is waited: CPU time where there is one thread, so that what else a machine
+ * does counts little.  Real steps only. */
+void work_time(bool);
+void work_ended(void);           /* for the devices alone: the call that was added last has ended */
 
 /* All since the last reset, (n) in the order of their first appearance; valid until the next call or reset. */
 const struct call *work_calls(size_t *n);

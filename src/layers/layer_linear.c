@@ -82,11 +82,13 @@ static void sqnorm_instantiate(struct layer *l, struct span s, float *sq)
 {
     float *one = ledger_take(MEMORY_WORKSPACE, "one sample's gradient", (size_t)weight_size(l) * sizeof(float));
     const size_t mark = ledger_mark();
-    for (int b = 0; b == 0 || b < s.n; b++) {
+    const int turns = work_turns_begin(s.n);
+    for (int b = 0; b == 0 || b < turns; b++) {
         ledger_rewind(mark);
         weight_grad_of(l, s, b, one, OVERWRITE);
         per_sample_sqnorm(one, weight_size(l), s.n ? 1 : 0, weight_size(l), sq + s.b0 + b);
     }
+    work_turns_end(s.n);
     ledger_release(one);
 }
 

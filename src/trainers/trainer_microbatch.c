@@ -106,6 +106,15 @@ static void one_sample(struct sample *s)
     }
 }
 
+static void samples_one_by_one(struct sample *s, size_t mark, int begin, int end)
+{
+    for (int b = begin; b < end; b++) {
+        ledger_rewind(mark);
+        s->span = (struct span){b, s->x->n ? 1 : 0};
+        one_sample(s);
+    }
+}
+
 void microbatch_clipped_grad(struct trainer *t, const struct batch *x)
 {
     const struct model *m = t->model;
@@ -114,11 +123,10 @@ void microbatch_clipped_grad(struct trainer *t, const struct batch *x)
     s.g = ledger_take(MEMORY_PER_SAMPLE_GRADIENTS, "one sample's gradient", dense * sizeof *s.g);
     s.dy = ledger_take(MEMORY_PER_SAMPLE_GRADIENTS, "output gradient of embeddings", wide * sizeof *s.dy);
     const size_t mark = ledger_mark();
-    for (int b = 0; b == 0 || b < x->n; b++) { /* once at least, for the ledger */
-        ledger_rewind(mark);
-        s.span = (struct span){b, x->n ? 1 : 0};
-        one_sample(&s);
-    }
+    const int first = x->n < 2 ? 1 : 2, others = x->n > 2 ? x->n - 2 : 0; /* once at least, for the ledger */
+    samples_one_by_one(&s, mark, 0, first);
+    samples_one_by_one(&s, mark, first, first + work_turns_begin(others));
+    work_turns_end(others);
     ledger_release(s.dy);
     ledger_release(s.g);
 }
