@@ -6,6 +6,7 @@
 #include "world.h"
 #include "../src/base/check.h"
 
+#include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ enum { WAIT_MS = 5 };
 
 static struct worker *worker;                /* of this rank; NULL: idle */
 static int *gpu;                             /* (ranks) on rank 0, after gather_gpus */
+static struct gpu_facts gpu_facts;
 static volatile sig_atomic_t caught;
 
 static void catch(int signal)
@@ -185,8 +187,17 @@ enum exit_code gather_gpus(bool share)
                   most);
         code = EXIT_USAGE;
     }
+    if (code == EXIT_OK) {
+        snprintf(gpu_facts.name, sizeof gpu_facts.name, "%s", list[0].name[gpu[0]]);
+        gpu_facts.largest_share_bytes = gpus_largest_share(list, size, gpu);
+    }
     free(list);
     return code;
+}
+
+const struct gpu_facts *gather_gpu_facts(void)
+{
+    return gpu ? &gpu_facts : NULL;
 }
 
 void gather_stop(void)

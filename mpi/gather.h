@@ -14,6 +14,11 @@ void gather_serve(void);                         /* returns after gather_stop of
 /* Rank 0: */
 /* Gives each rank its GPU, for all that is started later.  Not EXIT_OK: one line said why not. */
 enum exit_code gather_gpus(bool share);
+struct gpu_facts {
+    char name[128];                              /* of rank 0's */
+    double largest_share_bytes;                  /* gpus_largest_share of all ranks */
+};
+const struct gpu_facts *gather_gpu_facts(void);  /* after gather_gpus; NULL: it was not called */
 void gather_start(const struct task *);          /* on its members, which have nothing to do */
 bool gather_wait(struct record *);   /* a few ms at most; true: the task whose first member is its rank has ended */
 void gather_stop(void);                          /* ends the ranks; what they are measuring is lost */

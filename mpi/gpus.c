@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,10 +37,23 @@ static bool read_all(int fd, char *text, size_t bytes)
     }
 }
 
+/* A line of device_gpu: "<identity> <name>, <memory> MiB" */
+static void read_line(struct gpu_list *list, const char *line, int length)
+{
+    char text[256];
+    const int i = list->n++;
+    snprintf(text, sizeof text, "%.*s", length, line);
+    const size_t id = strcspn(text, " ");
+    const char *name = text[id] ? text + id + 1 : text + id, *memory = strrchr(name, ',');
+    snprintf(list->id[i], sizeof *list->id, "%.*s", (int)id, text);
+    snprintf(list->name[i], sizeof *list->name, "%.*s", memory ? (int)(memory - name) : (int)strlen(name), name);
+    list->memory_bytes[i] = memory ? strtod(memory + 1, NULL) * 0x1p20 : 0.0;
+}
+
 static void read_list(struct gpu_list *list, const char *text)
 {
     for (const char *line = text; *line && list->n < GPUS_MOST; line += strcspn(line, "\n"), line += *line == '\n')
-        snprintf(list->id[list->n++], sizeof *list->id, "%.*s", (int)strcspn(line, " \n"), line);
+        read_line(list, line, (int)strcspn(line, "\n"));
 }
 
 /* The child's one line without the program's name before it. */
@@ -76,7 +90,7 @@ void gpus_ask(struct gpu_list *list)
         snprintf(list->error, sizeof list->error, "the GPU driver ended the program that looked for GPUs");
 }
 
-/* Ranks before `rank` on the GPU with this id. */
+/* How many of the first `rank` ranks are on the GPU with this id. */
 static int ranks_on(const char *id, const struct gpu_list *list, int rank, const int *gpu)
 {
     int n = 0;
@@ -100,4 +114,14 @@ int gpus_share_out(const struct gpu_list *list, int size, int *gpu)
         most = fewest + 1 > most ? fewest + 1 : most;
     }
     return most;
+}
+
+double gpus_largest_share(const struct gpu_list *list, int size, const int *gpu)
+{
+    double largest = 0.0;
+    for (int r = 0; r < size; r++) {
+        const double share = list[r].memory_bytes[gpu[r]] / ranks_on(list[r].id[gpu[r]], list, size, gpu);
+        largest = share > largest ? share : largest;
+    }
+    return largest;
 }

@@ -9,6 +9,8 @@ enum { GPUS_MOST = 16 };
 struct gpu_list {
     int n;
     char id[GPUS_MOST][64];  /* the same in every process that sees this GPU */
+    char name[GPUS_MOST][128];
+    double memory_bytes[GPUS_MOST];
     char host[128];
     char error[512];         /* why there is none */
 };
@@ -18,4 +20,6 @@ void gpus_ask(struct gpu_list *);
  * the first of these.  So ranks that all see the same take one after another, and ranks that a scheduler has bound
  * take what they are bound to.  Returns how many ranks are on the GPU that has the most. */
 int gpus_share_out(const struct gpu_list *list, int size, int *gpu);
+/* The most that a run may have on the GPU of any of `size` ranks: its memory over the ranks on it. */
+double gpus_largest_share(const struct gpu_list *list, int size, const int *gpu);
 #endif

@@ -4,19 +4,13 @@
 
 #include <stdlib.h>
 
-double schedule_flops(const struct point *p)
-{
-    const struct config *c = p->config;
-    return p->predicted.flops * (double)(c->wait_steps + c->warmup_steps + c->active_steps);
-}
-
-/* Where a point stands in the order: by its group's greatest cost, the group's first member, its turn there. */
+/* Where a point stands in the order: by its group's longest run, the group's first member, its turn there. */
 struct place {
     const struct point *point;
     size_t index;                  /* as listed */
     size_t turn;                   /* how many of the same trainer are before it in the group */
     size_t group;                  /* index of the group's first member */
-    double group_flops;            /* negative: the greatest is last */
+    double group_s;                /* negative: the greatest is last */
 };
 
 #define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
@@ -52,7 +46,7 @@ static int by_turn(const void *left, const void *right)
 {
     const struct place *a = left, *b = right;
     int order = COMPARE(b->point->config->ranks_per_run, a->point->config->ranks_per_run);
-    order = OR_ELSE(order, COMPARE(b->group_flops, a->group_flops));       /* greatest first */
+    order = OR_ELSE(order, COMPARE(b->group_s, a->group_s));       /* greatest first */
     order = OR_ELSE(order, COMPARE(a->group, b->group));
     order = OR_ELSE(order, COMPARE(a->turn, b->turn));
     return OR_ELSE(order, COMPARE(a->index, b->index));
@@ -63,14 +57,13 @@ static void place_group(struct place *member, size_t n, enum order order)
     const size_t first = member[0].index;
     double most = 0;
     for (size_t i = 0; i < n; i++)
-        if (schedule_flops(member[i].point) > most)
-            most = schedule_flops(member[i].point);
+        most = member[i].point->predicted.run_s > most ? member[i].point->predicted.run_s : most;
     qsort(member, n, sizeof *member, by_trainer);
     for (size_t i = 0; i < n; i++) {
         const bool again = i && !strcmp(member[i].point->config->trainer, member[i - 1].point->config->trainer);
         member[i].turn = again ? member[i - 1].turn + 1 : 0;
         member[i].group = first;
-        member[i].group_flops = order == ORDER_SHORTEST ? -most : most;
+        member[i].group_s = order == ORDER_SHORTEST ? -most : most;
     }
 }
 

@@ -7,6 +7,7 @@
 struct prediction {
     uint64_t n_params, peak_bytes, kind_bytes[N_MEMORY_KINDS];
     double flops;                        /* of one step */
+    double step_s, run_s;                /* estimated; of all steps and verification */
 };
 
 /* A configuration of the sweep and how far it has come. */
@@ -19,8 +20,6 @@ struct point {
     struct prediction predicted;
     enum point_state { POINT_WAITING, POINT_RUNNING, POINT_DONE } state;
 };
-
-double schedule_flops(const struct point *);               /* predicted, of all steps of the run */
 
 /* Zero for configurations that are compared with one another: equal model, batch, sequence and number of ranks. */
 int schedule_compare_shape(const struct config *, const struct config *);

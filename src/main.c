@@ -15,6 +15,7 @@
 #include "bench/rebuild_command.h"
 #include "bench/report_command.h"
 #include "bench/sweep.h"
+#include "bench/tune.h"
 #include "bench/validate_command.h"
 #include "../mpi/world.h"
 
@@ -30,6 +31,7 @@ static const struct command_main {
     {"plan", plan_main, false},         {"check", check_main, false},     {"report", report_main, false},
     {"merge", merge_main, false},       {"rebuild", rebuild_main, false}, {"validate", validate_main, false},
     {"compare", compare_main, false},   {"export", export_main, false},   {"accountant", accountant_main, false},
+    {"tune", tune_main, false},
     {"info", info_main, true},          {"worker", worker_main, true},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -20,6 +20,8 @@ if [[ -z ${TESTS_TMPDIR:-} ]]; then # not started by run.sh
 fi
 . "$ROOT/jobs/environment.sh"
 
+export DPSWEEP_PROFILE= # estimates by default rates, whatever was tuned here
+
 # An option that changes no result (AdamW is not used) and tells the processes of this suite from those of others.
 mark=--adam-eps=0.01${$}1
 

@@ -30,7 +30,7 @@ check "... and its figure shows" \
     eval '"$PYTHON" -B results/feasibility_figure.py < "$TMPDIR/feasibility.json" | diff - docs/feasibility.svg'
 check "a GPU that is there tells its memory" on CUDA_STANDIN_MEMORY=3221225472 plan "${tiny[@]}" --memory-limit 2G
 check "... and what of it is free for a run" said 'local: 3\.0 GiB of memory, 1\.0 GiB of it left alone'
-check "... but not how fast it is" said_not "at best"
+check "... but not how fast it is" said_not "takes about"
 check_fails 3 "a driver that is too old is refused" on CUDA_STANDIN_DRIVER=11080 run "${tiny[@]}"
 check "... with both versions" said 'driver is for CUDA 11.8, this program needs [0-9]+\.[0-9]+: update the driver'
 check_fails 3 "no visible GPU is refused" on CUDA_VISIBLE_DEVICES= run "${tiny[@]}"
@@ -106,8 +106,10 @@ CODE
 check "the stand-ins run kernels that nvcc of CUDA 12 launches" legacy
 
 # ---- memory
-check "a GPU that is too small is a result" \
-    on CUDA_STANDIN_MEMORY=20000000 sweep "${tiny[@]}" --trainer standard,dpsgd -o "$TMPDIR/oom.h5"
+small_gpu() { on CUDA_STANDIN_MEMORY=20000000 sweep "${tiny[@]}" --trainer standard,dpsgd "$@"; }
+check "what no GPU has memory for is not started" small_gpu -o "$TMPDIR/predicted.h5"
+check "... but predicted" column_is "$TMPDIR/predicted.h5" status "oom_predicted oom_predicted"
+check "a GPU that is too small is a result" small_gpu --try-anyway -o "$TMPDIR/oom.h5"
 check "... with what was needed and what there is" said 'needs 32\.0 MiB beside .* MiB free of 19\.1'
 check "... of what ran out of it, and of what needs no less" column_is "$TMPDIR/oom.h5" status "oom_device skipped"
 

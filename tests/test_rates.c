@@ -20,23 +20,34 @@ static void no_product_is_faster_than_the_peak(void **state)
     }
 }
 
-static void a_product_takes_what_the_formula_says(void **state)
+static void a_product_takes_the_sum_of_its_terms(void **state)
 {
     (void)state;
-    struct rates r = {.gemm[GEMM_NN] = {.flops_per_s = 1e3, .m_half = 3, .n_half = 8, .k_half = 15, .c_half = 72,
-        .problem_s = 0.5, .call_s = 7}};
-    const struct product p = {GEMM_NN, 3, 4, 5, 6};
-    assert_float_equal(rates_product_s(&r, &p), 7 + 6 * 0.5 + 2 * (5 + 15) * (6 * (3 + 3) * (4 + 8) + 72) / 1e3, 1e-12);
+    struct rates r = {.product_s[GEMM_NN] = {[PRODUCT_CALL] = 5, [PRODUCT_K] = 10, [PRODUCT_PROBLEM] = 100,
+        [PRODUCT_MN] = 1e3, [PRODUCT_MK] = 1e5, [PRODUCT_NK] = 1e7, [PRODUCT_MNK] = 1e9}};
+    const struct product one = {GEMM_NN, 3, 2, 1, 1}, three = {GEMM_NN, 3, 2, 1, 3};
+    assert_float_equal(rates_product_s(&r, &one), 5 + 10 + 100 + 6e3 + 3e5 + 2e7 + 6e9, 1e-3);
+    assert_float_equal(rates_product_s(&r, &three), 5 + 10 + 3 * (100 + 6e3 + 3e5 + 2e7 + 6e9), 1e-3);
 }
 
 static void a_kernel_has_its_own_rate_or_that_of_all_others(void **state)
 {
     (void)state;
-    struct rates r = {.kernel = {{"", 1, 10}, {"softmax_fwd", 2, 5}}, .n_kernels = 2};
+    struct rates r = {.kernel = {{"", {1, 0.1, 0, 0}}, {"softmax_fwd", {2, 0.2, 0, 0}}}, .n_kernels = 2};
     assert_float_equal(rates_kernel_s(&r, "softmax_fwd", 10), 4, 1e-12);
     assert_float_equal(rates_kernel_s(&r, "softmax_bwd", 10), 2, 1e-12);
     const struct call kernel = {.name = "softmax_fwd", .bytes = 20};
     assert_float_equal(rates_call_s(&r, &kernel), 6, 1e-12);
+}
+
+static void bytes_that_no_cache_holds_cost_more(void **state)
+{
+    (void)state;
+    struct rates r = {.kernel = {{"", {0, 1, 10, 100}}}, .n_kernels = 1};
+    const double mib = 0x1p20;
+    assert_float_equal(rates_kernel_s(&r, "", mib), mib, 0);
+    assert_float_equal(rates_kernel_s(&r, "", 16 * mib), (16 + 150) * mib, 0);
+    assert_float_equal(rates_kernel_s(&r, "", 20 * mib), (20 + 190 + 400) * mib, 0);
 }
 
 static void there_are_rates_before_any_are_measured(void **state)
@@ -46,7 +57,7 @@ static void there_are_rates_before_any_are_measured(void **state)
     assert_true(rates_product_s(rates_now(), &p) > 0);
     assert_int_equal(rates_now()->threads, 1);
     struct rates mine = *rates_now();
-    mine.gemm[GEMM_NT].call_s += 1;
+    mine.product_s[GEMM_NT][PRODUCT_CALL] += 1;
     const double before_s = rates_product_s(rates_now(), &p);
     rates_use(&mine);
     assert_float_equal(rates_product_s(rates_now(), &p), before_s + 1, 1e-9);
@@ -57,8 +68,9 @@ int main(void)
     open_strict_device(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_product_is_faster_than_the_peak),
-        cmocka_unit_test(a_product_takes_what_the_formula_says),
+        cmocka_unit_test(a_product_takes_the_sum_of_its_terms),
         cmocka_unit_test(a_kernel_has_its_own_rate_or_that_of_all_others),
+        cmocka_unit_test(bytes_that_no_cache_holds_cost_more),
         cmocka_unit_test(there_are_rates_before_any_are_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 struct listed {
     const char *trainer;
     int batch_size, seed;
-    double flops;
+    double run_s;
 };
 
 static size_t list(const struct listed *listed, size_t n, struct config *config, struct point *point)
@@ -21,7 +21,7 @@ static size_t list(const struct listed *listed, size_t n, struct config *config,
         strcpy(config[i].trainer, listed[i].trainer);
         config[i].batch_size = (uint64_t)listed[i].batch_size;
         config[i].seed = (uint64_t)listed[i].seed;
-        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.flops = listed[i].flops};
+        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.run_s = listed[i].run_s};
     }
     return n;
 }
@@ -100,18 +100,6 @@ static void equal_costs_keep_the_order_of_the_list(void **state)
     assert_order(points, 4, "0 1 2 3");
 }
 
-static void cost_counts_every_step_of_a_run(void **state)
-{
-    (void)state;
-    struct config config;
-    config_default(&config);
-    config.wait_steps = 2;
-    config.warmup_steps = 3;
-    config.active_steps = 5;
-    const struct point point = {.config = &config, .predicted.flops = 7};
-    assert_true(schedule_flops(&point) == 70);
-}
-
 static void next_is_the_first_that_waits(void **state)
 {
     (void)state;
@@ -146,7 +134,7 @@ static void points_of_ranks(const int *ranks, size_t n, struct config *config, s
     for (size_t i = 0; i < n; i++) {
         config_default(&config[i]);
         config[i].ranks_per_run = (uint64_t)ranks[i];
-        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.flops = (double)i};
+        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.run_s = (double)i};
     }
 }
 
@@ -285,7 +273,6 @@ int main(void)
         cmocka_unit_test(a_group_is_as_costly_as_its_costliest_member),
         cmocka_unit_test(repetitions_take_turns_over_the_trainers),
         cmocka_unit_test(equal_costs_keep_the_order_of_the_list),
-        cmocka_unit_test(cost_counts_every_step_of_a_run),
         cmocka_unit_test(next_is_the_first_that_waits),
         cmocka_unit_test(what_is_to_be_tried_again_is_next),
         cmocka_unit_test(what_needs_many_ranks_is_first),

@@ -3,6 +3,7 @@
 #include "options.h"
 #include "run.h"
 #include "../base/check.h"
+#include "../device/profile.h"
 #include "../device/pulse.h"
 #include "../../mpi/group.h"
 #include "../../mpi/worker.h"
@@ -43,6 +44,8 @@ int worker_main(int argc, char **argv)
     if (code >= 0)
         return code;
     CHECK(points.n == 1);
+    char error[1024];
+    CHECK(profile_choose(NULL, NULL, error, sizeof error));
     pulse_share((int)options.pulse_fd);
     if (options.member)
         group_join();

@@ -8,6 +8,7 @@
 #include "target.h"
 #include "verify.h"
 #include "../base/check.h"
+#include "../device/device.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/world.h"
 
@@ -33,8 +34,9 @@ struct sweep {
     size_t n, done;
     struct lane *lane;             /* (ranks) */
     struct output *output;
-    double start_s, flops_done;    /* since this start */
-    double flops_left;             /* of the points that have no record */
+    double start_s;
+    double estimated_done_s;       /* of the points measured since this start, times their ranks */
+    double estimated_left_s;       /* the same of those that have no record */
 };
 
 /* ---- before -------------------------------------------------------------------------------------------------- */
@@ -45,7 +47,8 @@ static void predict(const struct sweep *s, struct point *p)
     record_init(&record);
     record.config = *p->config;
     run_predict(p->config, (int)s->threads, &record);
-    p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops};
+    p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops,
+        record.estimated_step_time, record.estimated_run_time};
 #define KEEP_KIND(NAME, name, help) p->predicted.kind_bytes[MEMORY_##NAME] = record.predicted_##name;
     MEMORY_KIND_LIST(KEEP_KIND)
     record_clear(&record);
@@ -54,6 +57,12 @@ static void predict(const struct sweep *s, struct point *p)
 static struct privacy *privacy_of_point(const struct sweep *s, const struct point *p)
 {
     return &s->privacy[p->config - s->points->config];
+}
+
+/* Time of ranks. */
+static double estimated_s(const struct point *p)
+{
+    return (double)p->config->ranks_per_run * p->predicted.run_s;
 }
 
 static void account(const struct sweep *s, const struct point *p)
@@ -88,7 +97,7 @@ static void plan(struct sweep *s, const struct sweep_points *points)
     schedule_order(s->point, s->n, order_of(s->options));
     s->schedule = (struct schedule){s->point, s->n, 0};
     for (size_t i = 0; i < s->n; i++)
-        s->flops_left += s->point[i].state == POINT_DONE ? 0 : schedule_flops(&s->point[i]);
+        s->estimated_left_s += s->point[i].state == POINT_DONE ? 0 : estimated_s(&s->point[i]);
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------- */
@@ -119,6 +128,8 @@ static void complete_record(const struct sweep *s, struct record *r, const struc
     if (isnan(r->flops))
         r->flops = p->predicted.flops;
     r->predicted_peak = p->predicted.peak_bytes;
+    r->estimated_step_time = p->predicted.step_s;
+    r->estimated_run_time = p->predicted.run_s;
 #define GIVE_KIND(NAME, name, help) r->predicted_##name = p->predicted.kind_bytes[MEMORY_##NAME];
     MEMORY_KIND_LIST(GIVE_KIND)
 }
@@ -128,7 +139,7 @@ static void finish(struct sweep *s, struct point *p, struct record *record)
     complete_record(s, record, p);
     p->state = POINT_DONE;
     s->done++;
-    s->flops_left -= schedule_flops(p);
+    s->estimated_left_s -= estimated_s(p);
     output_result(s->output, record);
     if (s->n > 1)
         progress_say(record, s->done, s->n);
@@ -154,9 +165,11 @@ static void give_up_hopeless(struct sweep *s)
             finish_unmeasured(s, &s->point[i], STATUS_CRASHED, why);
 }
 
-/* What a run on this rank's host may take beside those of the other ranks there; 0: not known. */
+/* What a run on this rank's host may take beside those of the other ranks there, or on any rank's GPU; 0: not known. */
 static double memory_of_a_run(void)
 {
+    if (device_is_gpu())
+        return gather_gpu_facts() ? gather_gpu_facts()->largest_share_bytes : 0.0;
     int most = 1;
     for (int rank = 0, n; rank < world()->size; rank++) {
         n = 0;
@@ -215,7 +228,7 @@ static void finish_measured(struct sweep *s, struct point *p, struct record *rec
         return;
     }
     finish(s, p, record);
-    s->flops_done += schedule_flops(p);
+    s->estimated_done_s += estimated_s(p);
     if (!s->options->no_skip)
         skip_hopeless(s, record);
     record_clear(record);
@@ -302,13 +315,19 @@ static void take(struct sweep *s, struct record *record)
     finish_measured(s, ended.point, record);
 }
 
+/* At first by the estimates, then as fast as it went so far. */
+static double left_s(const struct sweep *s)
+{
+    const double rate = s->estimated_done_s / (clock_wall_s() - s->start_s);
+    return s->estimated_left_s / (s->estimated_done_s > 0 ? rate : world()->size);
+}
+
 static void show_progress(const struct sweep *s)
 {
     size_t running = 0;
     for (int rank = 0; rank < world()->size; rank++)
         running += s->lane[rank].point && s->lane[rank].first == rank;
-    const double rate = s->flops_done / (clock_wall_s() - s->start_s);
-    progress_show(s->done, s->n, running, s->flops_done > 0 ? s->flops_left / rate : NAN);
+    progress_show(s->done, s->n, running, left_s(s));
 }
 
 /* False: stopped before one came. */
@@ -360,7 +379,7 @@ static bool measure_by_launcher(struct sweep *s)
     while (!stopped(s) && in_vain < MOST_IN_VAIN && (p = schedule_next(&s->schedule))) {
         struct record record;
         output_started(s->output, p->config_sha256, p->attempt, 0);
-        progress_show(s->done, s->n, 1, NAN);
+        progress_show(s->done, s->n, 1, left_s(s));
         const enum launched launched = launch_point(s->options, p, deadline_s, &record);
         in_vain = launched == LAUNCHED_NOTHING ? in_vain + 1 : 0;
         if (launched == LAUNCHED_ENDED)

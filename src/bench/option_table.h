@@ -7,7 +7,7 @@ enum command {
     COMMAND_RUN = 1, COMMAND_SWEEP = 2, COMMAND_PLAN = 4, COMMAND_CHECK = 8, COMMAND_REPORT = 16, COMMAND_INFO = 32,
     COMMAND_WORKER = 64, /* what a sweep starts for each point; not for people */
     COMMAND_MERGE = 1 << 16, COMMAND_REBUILD = 1 << 17, COMMAND_VALIDATE = 1 << 18, COMMAND_COMPARE = 1 << 19,
-    COMMAND_LAUNCH = 1 << 20, COMMAND_EXPORT = 1 << 21, COMMAND_ACCOUNTANT = 1 << 22
+    COMMAND_LAUNCH = 1 << 20, COMMAND_EXPORT = 1 << 21, COMMAND_ACCOUNTANT = 1 << 22, COMMAND_TUNE = 1 << 23
 };
 
 struct command_row {

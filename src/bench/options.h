@@ -23,7 +23,8 @@ struct options {
     const char *target;              /* plan: a comma list; NULL: this machine */
     uint64_t ranks;                  /* plan: that share the sweep; 0: one */
     bool phases, frontier, measure;  /* plan */
-    const char *golden, *precision;  /* check */
+    const char *profile;             /* tune, and what estimates times; NULL: the default one */
+    const char *golden, *precision;  /* check; tune: precision */
     const char *format;              /* report, export */
     double time_threshold, memory_threshold, error_factor, rerun_spread; /* compare; 0: as compare.h says */
     const char *columns, *where, *sort, *pivot; /* report */

@@ -4,6 +4,7 @@
 #include "../base/check.h"
 #include "../base/text.h"
 #include "../device/device.h"
+#include "../device/profile.h"
 #include "../../mpi/world.h"
 #include "frontier.h"
 #include "options.h"
@@ -11,14 +12,16 @@
 #include "run.h"
 #include "sweep_header.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct plan {
     const struct options *options;
     const struct sweep_points *points;
     struct target target[TARGETS_MOST];
     int n_targets;
-    double *run_s[TARGETS_MOST];       /* (points): of those that fit */
+    struct planned_run *run[TARGETS_MOST]; /* (points): those that fit */
     struct plan_total total[TARGETS_MOST];
     struct cJSON *json;                /* NULL: as text */
     struct output *output;             /* NULL: none */
@@ -41,6 +44,24 @@ static int threads_of_runs(const struct options *options)
     return info.threads;
 }
 
+static int largest_group(const struct sweep_points *points)
+{
+    uint64_t most = 1;
+    for (size_t i = 0; i < points->n; i++)
+        most = points->config[i].ranks_per_run > most ? points->config[i].ranks_per_run : most;
+    return (int)most;
+}
+
+/* What a run here would estimate with.  Looking for a GPU in this process is no harm: plan is not a parent of runs. */
+static bool choose_profile(const char *path, char *error, size_t error_bytes)
+{
+    char text[256];                /* "<identity> <name>, <memory> MiB" */
+    if (!device_is_gpu() || device_absent() || !device_gpu(0, text, sizeof text))
+        return profile_choose(path, NULL, error, error_bytes);
+    *strrchr(text, ',') = '\0';
+    return profile_choose(path, strchr(text, ' ') + 1, error, error_bytes);
+}
+
 /* ---- a point ------------------------------------------------------------------------------------------------- */
 
 static void keep(struct plan *p, size_t run_id, struct record *r, const struct forecast *f)
@@ -50,9 +71,9 @@ static void keep(struct plan *p, size_t run_id, struct record *r, const struct f
     config_sha256(&r->config, r->config_sha256);
     snprintf(r->target, sizeof r->target, "%s", f->target->name);
     snprintf(r->host, sizeof r->host, "%s", world()->host);
-    r->estimated_step_time = f->step_s;
-    r->estimated_run_time = f->run_s;
-#define PHASE_ESTIMATE(NAME, name, help) r->estimated_time_##name = f->phase_s[PHASE_##NAME];
+    r->estimated_step_time = f->times.step_s;
+    r->estimated_run_time = f->times.run_s;
+#define PHASE_ESTIMATE(NAME, name, help) r->estimated_time_##name = f->times.phase_s[PHASE_##NAME];
     PHASE_LIST(PHASE_ESTIMATE)
     char needed[32], usable[32];
     text_from_bytes((double)r->predicted_peak, needed, sizeof needed);
@@ -72,9 +93,14 @@ static void plan_point(struct plan *p, size_t i)
         struct plan_total *total = &p->total[t];
         forecast_make(&forecast[t], &record, &p->target[t]);
         if (forecast[t].fits)
-            p->run_s[t][total->n - total->n_too_large] = forecast[t].run_s;
+            p->run[t][total->n - total->n_too_large] =
+                (struct planned_run){forecast[t].times.run_s, (int)record.config.ranks_per_run};
         total->n_too_large += !forecast[t].fits;
         total->n++;
+        if (forecast[t].rates_date[0]) {
+            total->n_profiled++;
+            snprintf(total->rates_date, sizeof total->rates_date, "%s", forecast[t].rates_date);
+        }
     }
     if (p->json)
         plan_json_point(p->json, &record, forecast, p->n_targets);
@@ -88,16 +114,16 @@ static void plan_point(struct plan *p, size_t i)
 static void plan_points(struct plan *p)
 {
     for (int t = 0; t < p->n_targets; t++)
-        CHECK(p->run_s[t] = calloc(p->points->n + 1, sizeof *p->run_s[t]));
+        CHECK(p->run[t] = calloc(p->points->n + 1, sizeof *p->run[t]));
     if (!p->json)
         plan_text_heading();
     for (size_t i = 0; i < p->points->n; i++)
         plan_point(p, i);
     for (int t = 0; t < p->n_targets; t++) {
         struct plan_total *total = &p->total[t];
-        total->ranks = p->options->ranks ? (int)p->options->ranks : 1;
-        total->sweep_s = forecast_sweep_s(p->run_s[t], total->n - total->n_too_large, total->ranks);
-        free(p->run_s[t]);
+        total->ranks = p->options->ranks ? (int)p->options->ranks : largest_group(p->points);
+        total->sweep_s = forecast_sweep_s(p->run[t], total->n - total->n_too_large, total->ranks);
+        free(p->run[t]);
     }
     if (p->json)
         plan_json_total(p->json, p->target, p->total, p->n_targets);
@@ -128,6 +154,13 @@ static int plan_into_file(struct plan *p, int argc, char **argv)
 static int plan(struct plan *p, int argc, char **argv)
 {
     char error[1024];
+    if (!choose_profile(p->options->profile, error, sizeof error))
+        return refuse(error);
+    if (p->options->ranks && (int)p->options->ranks < largest_group(p->points)) {
+        snprintf(error, sizeof error, "--ranks %d: a run of this plan needs %d (--ranks-per-run)",
+                 (int)p->options->ranks, largest_group(p->points));
+        return refuse(error);
+    }
     if (!targets_find(p->options->target, threads_of_runs(p->options), p->target, &p->n_targets, error, sizeof error))
         return refuse(error);
     if (p->options->output && p->n_targets > 1)

@@ -12,6 +12,8 @@ struct plan_total {
     size_t n, n_too_large;         /* points; those that do not fit */
     int ranks;
     double sweep_s;                /* of those that fit */
+    size_t n_profiled;             /* points whose times are by a profile */
+    char rates_date[32];           /* of the last of them */
 };
 
 /* ---- how it is printed: plan_text.c, plan_json.c ------------------------------------------------------------- */

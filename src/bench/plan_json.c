@@ -4,11 +4,13 @@
  *                  "predicted": {kind: bytes}, "phases": {phase: {"flops", "bytes", "in_use_bytes"}},
  *                  "fits": on the first target,
  *                  "targets": {target: {"usable_bytes", "fits", "spare_bytes", "step_time_s", "run_time_s",
- *                                       "phase_time_s": {phase: seconds}}}}],
+ *                                       "phase_time_s": {phase: seconds},
+ *                                       "rates": date of the profile or "default"}}}],
  *      "targets": {target: {"device", "memory_bytes", "kept_bytes", rates, "points", "too_large", "ranks",
- *                           "sweep_time_s"}}, "built_for": device, "times": "estimated..."}
+ *                           "sweep_time_s"}}, "built_for": device, "times": "estimated...", "profile": path}
  *
  * What is not known is null. */
+#include "../device/profile.h"
 #include "plan.h"
 
 #include <cjson/cJSON.h>
@@ -41,11 +43,12 @@ static void add_forecast(cJSON *object, const struct record *record, const struc
     cJSON_AddNumberToObject(target, "usable_bytes", f->usable_bytes);
     cJSON_AddBoolToObject(target, "fits", f->fits);
     cJSON_AddNumberToObject(target, "spare_bytes", f->usable_bytes - (double)record->predicted_peak);
-    cJSON_AddNumberToObject(target, "step_time_s", f->step_s);
-    cJSON_AddNumberToObject(target, "run_time_s", f->run_s);
+    cJSON_AddStringToObject(target, "rates", f->rates_date[0] ? f->rates_date : "default");
+    cJSON_AddNumberToObject(target, "step_time_s", f->times.step_s);
+    cJSON_AddNumberToObject(target, "run_time_s", f->times.run_s);
     cJSON *phases = cJSON_AddObjectToObject(target, "phase_time_s");
     for (int p = 0; p < N_PHASES; p++)
-        cJSON_AddNumberToObject(phases, phase_name[p], f->phase_s[p]);
+        cJSON_AddNumberToObject(phases, phase_name[p], f->times.phase_s[p]);
 }
 
 cJSON *plan_json_begin(void)
@@ -96,7 +99,8 @@ void plan_json_total(cJSON *plan, const struct target *target, const struct plan
 void plan_json_end(cJSON *plan)
 {
     cJSON_AddStringToObject(plan, "built_for", DPSWEEP_DEVICE);
-    cJSON_AddStringToObject(plan, "times", "estimated by the roofline of each target: nothing was run");
+    cJSON_AddStringToObject(plan, "times", "estimated by rates, see docs/planning.md: nothing was run");
+    cJSON_AddStringToObject(plan, "profile", profile_path());
     char *text = cJSON_Print(plan);
     puts(text);
     cJSON_free(text);

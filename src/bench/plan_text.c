@@ -1,5 +1,6 @@
 /* plan_text.c - predictions for people. */
 #include "../base/text.h"
+#include "../device/profile.h"
 #include "plan.h"
 
 #include <math.h>
@@ -49,7 +50,7 @@ static void print_phase(struct phase_line line, const struct forecast *forecast,
     printf("    %-10s %10.3f %10.2f %10.2f", phase_name[line.phase], 1e-9 * line.flops, 1e-6 * line.bytes,
            mib(line.in_use_bytes));
     for (int t = 0; t < n_targets; t++)
-        printf("  %*.3f", 3 + (int)strlen(forecast[t].target->name), 1e3 * forecast[t].phase_s[line.phase]);
+        printf("  %*.3f", 3 + (int)strlen(forecast[t].target->name), 1e3 * forecast[t].times.phase_s[line.phase]);
     printf("\n");
 }
 
@@ -67,7 +68,7 @@ static void print_phases(const struct record *r, const struct forecast *forecast
 
 static void print_forecast(const struct record *record, const struct forecast *f)
 {
-    char difference[32], step[32];
+    char difference[32], step[32], ranks[32] = "";
     const double spare = f->usable_bytes - (double)record->predicted_peak;
     if (isnan(f->usable_bytes)) {
         printf("    %s: its memory is not known here\n", f->target->name);
@@ -76,9 +77,11 @@ static void print_forecast(const struct record *record, const struct forecast *f
     text_from_bytes(fabs(spare), difference, sizeof difference);
     printf("    %s: %s: %s %s", f->target->name, f->fits ? "fits" : "does not fit", difference,
            f->fits ? "to spare" : "too much");
-    if (f->fits && !isnan(f->step_s)) {
-        text_from_duration(f->step_s, step, sizeof step);
-        printf("; a step takes %s at best", step);
+    if (f->fits && !isnan(f->times.step_s)) {
+        if (record->config.ranks_per_run > 1)
+            snprintf(ranks, sizeof ranks, " of %llu ranks", (unsigned long long)record->config.ranks_per_run);
+        text_from_duration(f->times.step_s, step, sizeof step);
+        printf("; a step%s takes about %s", ranks, step);
     }
     printf("\n");
 }
@@ -106,9 +109,20 @@ static void print_target(const struct target *t)
     text_from_bytes(t->memory_bytes, memory, sizeof memory);
     text_from_bytes(t->kept_bytes, kept, sizeof kept);
     printf("%s: %s of memory, %s of it left alone", t->name, memory, kept);
-    if (!isnan(t->bytes_per_s))
+    if (strcmp(t->device, "cuda") == 0 && !isnan(t->bytes_per_s))
         printf("; %.3g TFLOP/s in fp32, %.0f GB/s at most", 1e-12 * t->fp32_flops_per_s, 1e-9 * t->bytes_per_s);
     printf("\n");
+}
+
+/* "by the profile of 2026-11-22T17:27:58Z (PATH)" */
+static void print_rates(const struct target *target, const struct plan_total *all)
+{
+    if (all->n_profiled)
+        printf("    Times are estimated by the profile of %s (%s)%s\n", all->rates_date, profile_path(),
+               all->n_profiled < all->n ? ", where it has the precision; the others by default rates" : "");
+    else if (!isnan(target->bytes_per_s))
+        printf("    Times are estimated by default rates%s\n",
+               target->is_here ? "; 'dpsweep tune' measures this device, threads and precision" : "");
 }
 
 void plan_text_total(const struct target *target, const struct plan_total *total, int n_targets)
@@ -127,9 +141,9 @@ void plan_text_total(const struct target *target, const struct plan_total *total
             printf("    %zu of %zu do not fit\n", all->n_too_large, all->n);
         text_from_duration(all->sweep_s, duration, sizeof duration);
         if (all->n > all->n_too_large && !isnan(all->sweep_s))
-            printf("    %s%zu on %d rank%s: %s at best, verification and all steps\n",
+            printf("    %s%zu on %d rank%s: about %s, verification and all steps\n",
                    all->n_too_large ? "the other " : "all ", all->n - all->n_too_large, all->ranks,
                    all->ranks == 1 ? "" : "s", duration);
+        print_rates(&target[t], all);
     }
-    printf("Times are estimates: products and kernels at the peak rate of the device (roofline).\n");
 }

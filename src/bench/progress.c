@@ -32,11 +32,13 @@ static void result_words(const struct record *r, char *text, size_t bytes)
 
 void progress_say(const struct record *r, size_t done, size_t n)
 {
-    char result[3 * TEXT_BYTES];
+    char result[3 * TEXT_BYTES], ranks[32] = "";
     const struct config *c = &r->config;
     result_words(r, result, sizeof result);
-    log_info("%zu/%zu %s B=%llu T=%llu %s: %s", done, n, c->trainer, (unsigned long long)c->batch_size,
-             (unsigned long long)c->seq_len, c->model, result);
+    if (c->ranks_per_run > 1)
+        snprintf(ranks, sizeof ranks, " on %llu ranks", (unsigned long long)c->ranks_per_run);
+    log_info("%zu/%zu %s B=%llu T=%llu %s%s: %s", done, n, c->trainer, (unsigned long long)c->batch_size,
+             (unsigned long long)c->seq_len, c->model, ranks, result);
 }
 
 static void duration_words(double seconds, char *text, size_t bytes)

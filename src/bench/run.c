@@ -1,7 +1,9 @@
 #include "run.h"
 
 #include "../base/check.h"
+#include "../device/profile.h"
 #include "../device/pulse.h"
+#include "forecast.h"
 #include "timed_steps.h"
 #include "rig.h"
 #include "verify.h"
@@ -101,6 +103,17 @@ static void note_work(struct record *r)
     PHASE_LIST(PHASE_WORK)
 }
 
+/* By the rates of this device. */
+static void note_times(struct record *r)
+{
+    struct times times;
+    forecast_times(&times, &r->config, r->n_params, rates_now());
+    r->estimated_step_time = times.step_s;
+    r->estimated_run_time = times.run_s;
+#define PHASE_ESTIMATE(NAME, name, help) r->estimated_time_##name = times.phase_s[PHASE_##NAME];
+    PHASE_LIST(PHASE_ESTIMATE)
+}
+
 /* FLOPs of one rank's step of n samples by another rehearsal of it.  Programs are known already, so nothing changes in
  * the ledger. */
 static double step_flops_of_rank(struct rig *rig, int n)
@@ -131,6 +144,17 @@ static void count_work(struct rig *rig, const struct config *c)
     step_flops_of_rank(rig, (B + ranks - 1) / ranks);
 }
 
+/* What the trainer may ask the rates of this device for. */
+static void use_precision_and_rates(const struct config *c)
+{
+    struct device_info info;
+    struct rates rates;
+    precision_set(rig_precision(c));
+    device_describe(&info);
+    profile_rates(info.threads, precision_now(), &rates);
+    rates_use(&rates);
+}
+
 /* ---- the dry run --------------------------------------------------------------------------------------------- */
 
 static void create_dry(struct rig *rig, const struct config *c, int threads)
@@ -141,7 +165,7 @@ static void create_dry(struct rig *rig, const struct config *c, int threads)
     rig_trainer_config(c, &trainer_config);
     ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
     device_open(threads);
-    precision_set(rig_precision(c));
+    use_precision_and_rates(c);
     const bool fits = rig_create_model(rig, &shape) &&
                       rig_create_trainer(rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
     CHECK(fits); /* nothing is too large for a ledger without memory and without limit */
@@ -167,6 +191,7 @@ void run_predict(const struct config *c, int threads, struct record *r)
     r->flops = step_flops(&rig, c);
     count_work(&rig, c);
     note_work(r);
+    note_times(r);
     r->predicted_peak = ledger_reserved_peak();
     snprintf(r->peak_phase, sizeof r->peak_phase, "%s", ledger_peak_phase());
 #define KIND_PREDICTED(NAME, name, help) r->predicted_##name = ledger_peak(MEMORY_##NAME);
@@ -250,7 +275,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
-    precision_set(rig_precision(c));
+    use_precision_and_rates(c);
     group_open();
     describe_device(r);
     ledger_open(LEDGER_REAL, c->memory_limit);

@@ -5,12 +5,14 @@
 #include "sweep_header.h"
 #include "../base/check.h"
 #include "../device/device.h"
+#include "../device/profile.h"
 #include "../records/report.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/group.h"
 #include "../../mpi/world.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 static int worst_result(const struct sweep_state *state)
 {
@@ -103,6 +105,18 @@ static bool groups_are_impossible(const struct sweep_points *points, const struc
     return true;
 }
 
+/* The children of this rank get the same.  False: one line said why. */
+static bool choose_profile(const struct options *options)
+{
+    char error[4096];
+    const char *gpu = gather_gpu_facts() ? gather_gpu_facts()->name : NULL;
+    const bool fine = profile_choose(options->profile, gpu, error, sizeof error);
+    setenv("DPSWEEP_PROFILE", profile_path(), 1);
+    if (!fine)
+        log_error("%s", error);
+    return fine;
+}
+
 static int lead(int argc, char **argv)
 {
     struct options options = {0};
@@ -118,6 +132,8 @@ static int lead(int argc, char **argv)
         code = EXIT_USAGE;
     else if (!options.no_isolate && !options.launcher && device_is_gpu())
         code = gather_gpus(options.share_gpu);
+    if (code <= EXIT_OK && !choose_profile(&options))
+        code = EXIT_USAGE;
     if (code <= EXIT_OK)
         code = open_and_sweep(&options, &points, argc, argv);
     sweep_points_clear(&points);

@@ -13,6 +13,7 @@
 #include "../base/host_memory.h"
 #include "../base/text.h"
 #include "../device/device.h"
+#include "../device/profile.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 #define MIB 0x1p20
 #define KEPT (1024 * MIB)
 #define GPU(name, mib, fp32, tf32, bf16, gb_per_s) \
-    {name, "cuda", (mib) * MIB, KEPT, (fp32) * 1e12, (tf32) * 1e12, (bf16) * 1e12, (gb_per_s) * 1e9}
+    {name, "cuda", (mib) * MIB, KEPT, (fp32) * 1e12, (tf32) * 1e12, (bf16) * 1e12, (gb_per_s) * 1e9, \
+     false}
 
 static const struct target gpus[] = {
     GPU("a10-24g", 23028, 31.2, 62.5, 125, 600),
@@ -112,7 +114,7 @@ static bool find(const char *name, int threads, struct target *t)
         if (strcmp(name, gpus[i].name) == 0)
             return *t = gpus[i], true;
     if (strcmp(name, "local") == 0)
-        return *t = local_target(threads), true;
+        return *t = local_target(threads), t->is_here = true;
     return parse_cpu(name, threads, t);
 }
 
@@ -142,6 +144,12 @@ static double peak_flops_per_s(const struct target *t, const char *precision)
 
 void target_rates(const struct target *t, const struct config *c, struct rates *rates)
 {
+    struct device_info info;
+    device_describe(&info);
+    if (t->is_here)
+        profile_rates(info.threads, precision_now(), rates);
+    if (t->is_here && rates->date[0])
+        return;
     const struct peaks peaks = {strcmp(t->device, "cuda") == 0, peak_flops_per_s(t, c->precision), t->bytes_per_s};
     rates_guess(rates, &peaks);
 }

@@ -11,6 +11,7 @@ struct target {
     double kept_bytes;             /* of them, for driver, context and libraries, or the operating system */
     double fp32_flops_per_s, tf32_flops_per_s, bf16_flops_per_s; /* dense products, peak; NaN: not known */
     double bytes_per_s;            /* of its memory, peak */
+    bool is_here;                  /* "local", of which there may be a profile */
 };
 
 /* Targets of a comma list ("local" if NULL), for runs of `threads` CPU threads.  False: `error` is one line that names
@@ -19,7 +20,7 @@ enum { TARGETS_MOST = 16 };
 bool targets_find(const char *list, int threads, struct target *, int *n, char *error, size_t error_bytes);
 const struct target *target_at(int i);      /* the table's GPUs, i = 0, 1, ...; NULL after the last */
 
-/* How fast products and kernels of this configuration are there. */
+/* How fast products and kernels of this configuration, predicted last, are there. */
 void target_rates(const struct target *, const struct config *, struct rates *);
 
 /* What a run may take there at most: the rest of memory_bytes, or its --memory-limit where that is less. */

@@ -140,7 +140,7 @@ bool device_gpu(int i, char *text, size_t bytes)
     size_t at = (size_t)snprintf(text, bytes, "GPU-");
     for (size_t k = 0; k < sizeof properties.uuid; k++)
         at += (size_t)snprintf(text + at, bytes - at, "%02x", (unsigned char)properties.uuid.bytes[k]);
-    snprintf(text + at, bytes - at, " %s", properties.name);
+    snprintf(text + at, bytes - at, " %s, %zu MiB", properties.name, properties.totalGlobalMem >> 20);
     return true;
 }
 
@@ -243,6 +243,7 @@ void device_end(int status, const char *call, const char *file, int line)
 {
     if (status)
         die(EXIT_ENVIRONMENT, "%s:%d: kernel %s: %s", file, line, call, cuda_words((cudaError_t)status));
+    work_ended();
 }
 
 kstream device_stream(void) { return device.stream; }
@@ -397,14 +398,15 @@ static void finish(const struct gemm *g, long ldc, int batch)
 void device_gemm(const struct gemm *g)
 {
     const int batch = g->batch > 1 ? g->batch : 1;
-    const bool any = gemm_count(g);
     const long c_length = g->ldc ? g->ldc : g->n;
     struct factors factors = factors_of(g);
     factors_round(&factors, g);
+    const bool any = gemm_count(g);
     void *workspace = ledger_take(MEMORY_WORKSPACE, "gemm", any ? WORKSPACE_BYTES : 0);
     if (any && device_begin()) {
         use_workspace(workspace);
         multiply(g, &factors, c_length, batch);
+        work_ended();
     }
     if (any)
         finish(g, c_length, batch);

@@ -69,8 +69,8 @@ extern const char *const stage_name[N_STAGES];
     F(U64, communication_bytes, "byte", "that a rank of a group has to send at least in a step")                    \
     F(F64, bytes_moved, "byte", "operands that all products and kernels of one step read and write")                \
     F(TEXT, target, "", "of `plan`: what the estimated times are for")                                              \
-    F(F64, estimated_step_time, "s", "of `plan`: an estimate, nothing was measured")                                \
-    F(F64, estimated_run_time, "s", "of `plan`: the same, verification and all steps")                              \
+    F(F64, estimated_step_time, "s", "estimated beforehand, by a profile of `tune` or default rates")                \
+    F(F64, estimated_run_time, "s", "the same, of verification and all steps")                                      \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
     F(U64, peak_ledger, "byte", "device bytes reserved at most, in the run")                                        \
     F(TEXT, peak_phase, "", "phase of the step in which most bytes are in use")                                     \

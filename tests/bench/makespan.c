@@ -3,8 +3,8 @@
  *   makespan DURATIONS RANKS POINTS
  *
  * DURATIONS holds runs that were recorded: lines "trainer batch_size seq_len FLOPs seconds".  They are repeated with other
- * seeds, and with times that vary by a tenth, until there are POINTS.  The schedule sees the FLOPs only.  The bound is the
- * longest run, or the sum of all over the ranks, whichever is more. */
+ * seeds, and with times that vary by a tenth, until there are POINTS.  The schedule sees the FLOPs only, as if they were
+ * estimated times.  The bound is the longest run, or the sum of all over the ranks, whichever is more. */
 #include "../../mpi/schedule.h"
 #include "../../src/base/check.h"
 
@@ -67,8 +67,7 @@ static void make_points(int n_recorded, size_t n)
         config[i].seq_len = r->seq_len;
         config[i].seed = i / (size_t)n_recorded + 1;
         seconds[i] = r->seconds * exp(0.1 * spread(&state));
-        const double steps = (double)(config[i].wait_steps + config[i].warmup_steps + config[i].active_steps);
-        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.flops = r->flops / steps};
+        point[i] = (struct point){.config = &config[i], .run_id = i, .predicted.run_s = r->flops};
     }
 }
 

@@ -1,0 +1,98 @@
+#!/bin/bash
+# `dpsweep tune` measures this machine, plan and sweep use what it wrote, and what it did not write is refused.
+. "$(dirname "$0")/lib.sh"
+
+PYTHON=${PYTHON:-/usr/bin/python3}
+profile=$TMPDIR/folder/profile.json
+tune() { dpsweep tune --threads 1 --time-limit 1s "$@"; }
+plan() { dpsweep plan --threads 1 --trainer ghost --batch-size 2 --seq-len 16 "$@"; }
+
+# edited FILE STATEMENT: the profile with a change
+edited() {
+    "$PYTHON" - "$profile" "$1" "$2" <<'END'
+import json, sys
+root = json.load(open(sys.argv[1]))
+exec(sys.argv[3], {"root": root, "entry": root["profiles"][0]})
+json.dump(root, open(sys.argv[2], "w"))
+END
+}
+
+# step_s [OPTION ...]: what plan says of a step on this machine
+step_s() { plan --json "$@" | "$PYTHON" -c '
+import json, sys; print(json.load(sys.stdin)["points"][0]["targets"]["local"]["step_time_s"])'; }
+
+# ---- measuring
+check "a profile is measured" tune --profile "$profile" --json
+check "... of this device, in a folder that was not there" "$PYTHON" - "$profile" "$output" <<'END'
+import json, sys
+entry, = json.load(open(sys.argv[1]))["profiles"]
+said = json.load(open(sys.argv[2]))
+assert entry["device"] == said["device"] and entry["threads"] == 1 and entry["precision"] == "fp32", entry
+assert said["profile"] == sys.argv[1] and said["shapes"] >= 4 and 1e6 < said["product_flops_per_s"] < 1e13, said
+assert all(sum(terms.values()) > 0 for terms in entry["kernels"].values()) and "sgd" in entry["kernels"]
+END
+check "another number of threads is measured beside it" dpsweep tune --threads 2 --time-limit 1s --profile "$profile"
+check "... and the same one again, in its place" tune --profile "$profile"
+check "... which makes two" "$PYTHON" -c "
+import json; assert [p['threads'] for p in json.load(open('$profile'))['profiles']] == [1, 2]"
+check_fails 2 "an unknown precision is refused" tune --precision fp8
+check_fails 3 "a precision that the device has not is refused" tune --precision tf32 --profile "$profile"
+check_fails 2 "tune is not given a configuration" tune --model tiny
+
+# ---- where it is looked for
+check "plan has default rates" plan
+check "... and says so" said "Times are estimated by default rates; 'dpsweep tune'"
+check "plan takes the profile that is named" plan --profile "$profile"
+check "... and says so" said "estimated by the profile of 20..-..-..T..:..:..Z \(.*profile.json\)"
+check "... or that of DPSWEEP_PROFILE" env DPSWEEP_PROFILE="$profile" "$BUILD/dpsweep" plan --threads 1
+check "... which it says" said "by the profile of"
+env -u DPSWEEP_PROFILE XDG_CACHE_HOME="$TMPDIR/cache" "$BUILD/dpsweep" tune --threads 1 --time-limit 1s > "$output"
+check "... or the one that tune wrote where nobody named a place" \
+    env -u DPSWEEP_PROFILE XDG_CACHE_HOME="$TMPDIR/cache" "$BUILD/dpsweep" plan --threads 1
+check "... which it says" said "by the profile of .*/cache/dpsweep/profile.json"
+check "a profile of other threads is not used" dpsweep plan --threads 3 --profile "$profile"
+check "... which is said" said "default rates"
+check "targets elsewhere have no profile" plan --target h100-80g --profile "$profile"
+check "... which is not said" said "Times are estimated by default rates$"
+
+# ---- what it changes
+edited "$TMPDIR/slow.json" '
+for op in entry["products"].values(): op["call"] += 1
+for kernel in entry["kernels"].values(): kernel["call"] += 1'
+check "times are the sum of calls by the profile" eval \
+    '(($(step_s --profile "$TMPDIR/slow.json" | cut -d. -f1) > $(step_s --profile "$profile" | cut -d. -f1) + 100))'
+check "a sweep keeps what was estimated" dpsweep sweep --threads 1 --trainer standard,ghost --seq-len 16 \
+    --profile "$TMPDIR/slow.json" -o "$TMPDIR/a.h5"
+check "... beside what was measured" "$PYTHON" -c "
+import h5py
+runs = h5py.File('$TMPDIR/a.h5')['runs']
+assert (runs['estimated_step_time'][:] > 100).all() and (runs['step_time_p50'][:] < 10).all()"
+
+# ---- what is no profile
+check_refused() { # "text" FILE pattern
+    check_fails 2 "$1 is refused" plan --profile "$2"
+    check "... in one line" eval "said_one_line && said '$3'"
+}
+head -c 700 "$profile" > "$TMPDIR/cut.json"
+edited "$TMPDIR/negative.json" 'entry["products"]["NN"]["mnk"] = -1e-12'
+edited "$TMPDIR/lacking.json" 'del entry["kernels"][""]'
+edited "$TMPDIR/foreign.json" '
+for p in root["profiles"]: p["device"] = "a device of somebody else"'
+check_refused "a file that is not there" "$TMPDIR/none.json" "No such file.*dpsweep tune"
+check_refused "a damaged profile" "$TMPDIR/cut.json" "damaged"
+check_refused "a negative time" "$TMPDIR/negative.json" "damaged"
+check_refused "a profile without a rate for unknown kernels" "$TMPDIR/lacking.json" "damaged"
+check_refused "a profile of another device" "$TMPDIR/foreign.json" "nothing about this device"
+check_fails 2 "a sweep refuses it too" dpsweep sweep --no-output --profile "$TMPDIR/cut.json"
+check_fails 2 "tune does not write over what is no profile" tune --profile "$TMPDIR/cut.json"
+check "a damaged profile that nobody named is left alone" env DPSWEEP_PROFILE="$TMPDIR/cut.json" "$BUILD/dpsweep" plan
+check "... with a remark" said "damaged.*estimated without it"
+check "... and one remark in a sweep" env DPSWEEP_PROFILE="$TMPDIR/cut.json" "$BUILD/dpsweep" run --threads 1
+check "... not one from each process" eval '(($(grep -c damaged "$output") == 1))'
+
+# ---- groups
+check "what groups send is in the time" eval '[[ $(step_s --ranks-per-run 2) != $(step_s) ]]'
+check_fails 2 "a group needs its ranks" plan --ranks-per-run 4 --ranks 2
+check "... which is said" eval 'said_one_line && said "needs 4"'
+
+plan_done
