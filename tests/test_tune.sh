@@ -56,6 +56,7 @@ check "targets elsewhere have no profile" plan --target h100-80g --profile "$pro
 check "... which is not said" said "Times are estimated by default rates$"
 
 # ---- what it changes
+printf '[long]\nbatch-size = 1\nseq-len = 200\n[many]\nbatch-size = 4\nseq-len = 8\n' > "$TMPDIR/two.sweep"
 edited "$TMPDIR/slow.json" '
 for op in entry["products"].values(): op["call"] += 1
 for kernel in entry["kernels"].values(): kernel["call"] += 1'
@@ -67,6 +68,13 @@ check "... beside what was measured" "$PYTHON" -c "
 import h5py
 runs = h5py.File('$TMPDIR/a.h5')['runs']
 assert (runs['estimated_step_time'][:] > 100).all() and (runs['step_time_p50'][:] < 10).all()"
+
+points=(--trainer microbatch --layers 1) # calls grow with the batch, FLOPs with the tokens
+check "the longest first is the longest by the profile" dpsweep sweep --threads 1 "${points[@]}" --no-output \
+    --profile "$TMPDIR/slow.json" "$TMPDIR/two.sweep"
+check "... not by its FLOPs" said '1/2 microbatch B=4 T=8 '
+check "... which default rates would choose" dpsweep sweep --threads 1 "${points[@]}" --no-output "$TMPDIR/two.sweep"
+check "... as they do" said '1/2 microbatch B=1 T=200 '
 
 # ---- what is no profile
 check_refused() { # "text" FILE pattern
