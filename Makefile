@@ -186,8 +186,8 @@ check-gpu:                                   ## what only a GPU can show: ten mi
 check-gpu-bundle:                            ## the same for machines without a compiler: build/check-gpu.tar.gz
 	$(Q)tests/gpu/bundle
 
-bench: $(BENCHES) all                        ## measurements of the suite itself: tests/bench/*.sh
-	$(Q)for script in tests/bench/*.sh; do BUILD=$(BUILD) $$script || exit; done
+bench: $(BENCHES) all                        ## measurements of the suite itself, or B="growth peer" of them
+	$(Q)BUILD=$(BUILD) tests/bench/bench.sh $(B)
 
 setup:                                       ## install the Debian packages that are missing; SETUP=true skips it
 	$(Q)$(SETUP)

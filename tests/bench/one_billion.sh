@@ -4,15 +4,13 @@
 # Two steps of DP-SGD at B = 4, T = 512, one sample at a time, verified as every run: valid, in the memory that was
 # predicted, by the ledger to the byte and by the resident set within 3 % and 60 MB.
 #     tests/bench/one_billion.sh [arguments]      of the run besides, such as --layers 1 where there is less memory
-set -eu
-cd "$(dirname "$0")/../.."
-build=${BUILD:-build/cpu}
-python=${PYTHON:-/usr/bin/python3}
-record=build/bench/one_billion.json
-. jobs/environment.sh
-mkdir -p build/bench
+. "$(dirname "$0")/part.sh"
+record=$folder/one_billion.json
 model=(--model 1b --batch-size 4 --seq-len 512 "$@")
-if [[ ${BENCH:-full} == quick ]]; then
+echo "## One billion parameters"
+echo
+if [[ $extent == quick ]]; then
+    echo "Not run: BENCH=quick"
     exit
 fi
 
@@ -22,11 +20,11 @@ needed() {
         "$python" -c 'import json, sys; print(json.load(sys.stdin)["points"][0]["predicted_peak"])'
 }
 stored=$(needed dpsgd) bytes=$(needed microbatch)
-printf 'One billion parameters, B = 4, T = 512: %.1f GB; with stored per-sample gradients (dpsgd) %.1f GB\n' \
+printf 'B = 4, T = 512: %.1f GB; with stored per-sample gradients (dpsgd) %.1f GB\n\n' \
     "${bytes}e-9" "${stored}e-9"
 available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo) * 1024))
 if ((available < bytes + (256 << 20))); then
-    printf 'not run: %.1f GB are available here\n' "${available}e-9"
+    printf 'Not run: %.1f GB are available here\n' "${available}e-9"
     exit
 fi
 "$build/dpsweep" run "${model[@]}" --trainer microbatch --wait-steps 0 --warmup-steps 0 --active-steps 2 --json \
@@ -37,11 +35,10 @@ r, = json.load(open(sys.argv[1]))
 predicted, rss = r["predicted_peak"], r["peak_rss"]
 print(f"{r['n_params'] / 1e6:.0f} million parameters, {r['threads']} threads: {r['status']}, {r['verdict']}, "
       f"gradient error {r['grad_rel_err']:.1e}")
-print(f"memory: predicted {predicted} B, in the ledger {r['peak_ledger']} B, resident {rss / 1e9:.2f} GB "
+print(f"\nmemory: predicted {predicted} B, in the ledger {r['peak_ledger']} B, resident {rss / 1e9:.2f} GB "
       f"({rss / predicted - 1:+.2%})")
-print(f"time: {r['end_time'] - r['start_time']:.0f} s with verification, {r['step_time_p50']:.1f} s a step, "
+print(f"\ntime: {r['end_time'] - r['start_time']:.0f} s with verification, {r['step_time_p50']:.1f} s a step, "
       f"{r['flop_rate'] / 1e9:.0f} GFLOP/s")
 sys.exit(not (r["status"] == "ok" and r["verdict"] == "VALID" and r["peak_ledger"] == predicted
               and abs(rss - predicted) <= 0.03 * predicted + 60e6))
 END
-echo

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# part.sh - what the scripts of `make bench` begin with. Sets: build, folder, python, extent (full or quick).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+build=${BUILD:-build/cpu}
+folder=build/bench
+python=${PYTHON:-/usr/bin/python3}
+extent=${BENCH:-full}
+. jobs/environment.sh
+mkdir -p "$folder"
+if [[ $extent != full && $extent != quick ]]; then
+    echo "bench: BENCH=$extent: there are full (the default) and quick" >&2
+    exit 2
+fi
+
+# fenced command...: its output as it stands, within Markdown
+fenced() {
+    echo '```'
+    "$@"
+    echo '```'
+}
