@@ -32,8 +32,8 @@ void optimizer_free(struct optimizer *);
 void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
 /* Noise that an update draws and adds to the sum as it reads it: std z, as k_noise_add.  std 0: none. */
 struct drawn_noise { double std; struct philox_stream stream; long first; };
-/* w, sum (n); g = scale (sum + noise).  The sum keeps what it holds; if it is m itself (sgd), its old momentum is in
- * it. */
+/* w, sum (n); g = scale (sum + noise).  The sum keeps what it holds.  It may be m itself (sgd): then the old momentum
+ * is in it already. */
 void optimizer_update(struct optimizer *, float *w, const float *sum, double scale, struct drawn_noise);
 /* After the first update m is this times g: what verification divides by to see what the optimizer got. */
 double optimizer_first_gain(const struct optimizer *);

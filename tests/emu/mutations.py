@@ -95,7 +95,8 @@ MUTATIONS = [Mutation(*m) for m in [
      '!is_finite(norm) ? 0.0f', '!is_finite(norm) ? 1.0f'),
     ('noise: the counter forgets where it starts', 'plain', 'random.cu', 'first / 4 + c * LANES', 'c * LANES'),
     ('sgd: the noise forgets where it starts', 'plain', 'optimizer.cu', '(first) / 4', '0 / 4'),
-    ('weighted_join: the first weight is that of the first row', 'plain', 'rows.cu', 'joins ? weight[-1]', 'joins ? weight[0]'),
+    ('weighted_join: the first weight is that of the first row', 'plain', 'rows.cu',
+     'joins ? weight[-1]', 'joins ? weight[0]'),
     ('adamw: beta2 for 1 - beta2', 'plain', 'optimizer.cu', '(1.0f - beta2) * gj * gj', 'beta2 * gj * gj'),
 
     # ---- speed
