@@ -15,7 +15,7 @@ sweep_file() { printf '%s\n' "$@" > "$TMPDIR/a.sweep"; }
 
 # ---- help ------------------------------------------------------------------------------------------------------------
 
-commands="run sweep launch plan check report merge rebuild validate compare export accountant tune info"
+commands="run sweep launch plan tune check report merge rebuild validate compare export accountant info"
 check "the program explains itself" dpsweep --help
 for command in $commands; do
     check "... with $command in it" said "^  $command "
