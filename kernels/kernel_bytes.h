@@ -50,8 +50,10 @@
 #define BYTES_dot_rows(x, y, factor, part, dot, n, P)        FLOATS_(2.0 * (n) * (P))
 
 /* attention.cu */
-#define BYTES_softmax_fwd(s, length, lse, scale, causal, heads, T)            FLOATS_(2.0 * (heads) * TOKENS_(T, T))
-#define BYTES_softmax_bwd(s, ds, lse, length, scale, causal, heads, T)        FLOATS_(4.0 * (heads) * TOKENS_(T, T))
+#define BYTES_softmax_fwd(s, length, lse, scale, causal, heads, rows, T) \
+    FLOATS_(2.0 * (heads) * TOKENS_((rows).queries, (rows).keys))
+#define BYTES_softmax_bwd(s, ds, lse, length, scale, causal, heads, rows, T) \
+    FLOATS_(4.0 * (heads) * TOKENS_((rows).queries, (rows).keys))
 
 /* loss.cu */
 #define BYTES_xent_fwd(logits, target, row_loss, rows, V)                     FLOATS_((rows) * (2 + 1.0 * (V)))

@@ -75,12 +75,14 @@ int k_sum_rows(kstream, const float *x, float *sum, int n, long cols);    /* x (
 int k_dot_rows(kstream, const float *x, const float *y, float factor, float *part, float *dot, int n, long P);
                                        /* dot (n) += factor <x[b], y[b]>; x, y (n, P), part as for k_sqnorm_rows */
 
-/* ---- attention: attention.cu; one sample, s (heads, T, T), rows = queries; key j is visible when j < *length and,
- *      if causal, j <= query.  lse (heads, T) is kept by the forward pass. --------------------------------------- */
-int k_softmax_fwd(kstream, float *s, const int *length, float *lse, float scale, int causal, int heads, int T);
-                                                                         /* s = softmax(scale s), 0 where not visible */
+/* ---- attention: attention.cu; one sample, s (heads, queries, keys) of the queries `first` on and the keys 0 on; all
+ *      keys that a query sees are among them: key j when j < *length and, if causal, j <= query.  lse (heads, T) is
+ *      kept by the forward pass. --------------------------------------------------------------------------------- */
+struct score_rows { int first, queries, keys; };
+int k_softmax_fwd(kstream, float *s, const int *length, float *lse, float scale, int causal, int heads,
+                  struct score_rows, int T); /* s = softmax(scale s), 0 where not visible */
 int k_softmax_bwd(kstream, float *s, float *ds, const float *lse, const int *length, float scale, int causal,
-                  int heads, int T); /* s: scores -> p;  ds: dp -> gradient of the unscaled scores */
+                  int heads, struct score_rows, int T); /* s: scores -> p;  ds: dp -> gradient of the unscaled scores */
 
 /* ---- cross-entropy: loss.cu; logits (n,T,V), target (n,T), -1 = none; loss_scale (n) = 1/targets of the sample --- */
 int k_xent_fwd(kstream, const float *logits, const int *target, float *row_loss, long rows, int V);

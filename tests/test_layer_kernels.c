@@ -240,17 +240,30 @@ static void layernorm_parameters_have_gradients_per_sample(void **state)
 
 /* ---- attention -------------------------------------------------------------------------------------------------- */
 
-struct attention { int T, length, causal; float spread; };
+struct attention { int T, length, causal; float spread; struct score_rows rows; };
 enum { HEADS = 3, ATTENTIONS = 4 * 3 * 2 * 3 };
 static const float SCALE = 0.125f;
+
+/* All scores, or those of some queries in the middle with the keys that they may see. */
+static struct score_rows score_rows_of(int T, int causal, bool all)
+{
+    const int first = T / 3, queries = (T - first + 1) / 2, keys = causal ? first + queries : T;
+    return all ? (struct score_rows){0, T, T} : (struct score_rows){first, queries, keys};
+}
 static struct attention attention_of(int k)
 {
     static const int tokens[] = {1, 7, 33, 130};
     static const float spreads[] = {10, 1e5f, 1e-30f};
-    const int T = tokens[k % 4], length[] = {1, (T + 1) / 2, T};
-    return (struct attention){T, length[k / 4 % 3], k / 12 % 2, spreads[k / 24]};
+    const int T = tokens[k % 4], length[] = {1, (T + 1) / 2, T}, causal = k / 12 % 2;
+    return (struct attention){T, length[k / 4 % 3], causal, spreads[k / 24], score_rows_of(T, causal, k % 5 % 2)};
 }
-static bool sees(struct attention a, int query, int key) { return key < a.length && (!a.causal || key <= query); }
+static int rows_of(struct attention a) { return HEADS * a.rows.queries; }
+static int query_of(struct attention a, int row) { return a.rows.first + row % a.rows.queries; }
+static int lse_of(struct attention a, int row) { return row / a.rows.queries * a.T + query_of(a, row); }
+static bool sees(struct attention a, int row, int key)
+{
+    return key < a.length && (!a.causal || key <= query_of(a, row));
+}
 
 /* The exponent scale s - m, with |scale s| <= M, has 4 u M of absolute error, which is the relative error of p; sums
  * add T roundings, exp and the quotient 8.  Below e^-87 a probability is 0. */
@@ -261,21 +274,23 @@ static void softmax_rows_are_probabilities_of_visible_keys(void **state)
     (void)state;
     for (int k = 0; k < ATTENTIONS; k++) {
         const struct attention a = attention_of(k);
-        const int T = a.T, rows = HEADS * T;
-        float *s = numbers(rows * T, 0, a.spread), *p = copy(s, rows * T), *lse = zeros(rows);
-        k_softmax_fwd(NULL, p, &a.length, lse, SCALE, a.causal, HEADS, T);
+        const int keys = a.rows.keys, rows = rows_of(a);
+        float *s = numbers(rows * keys, 0, a.spread), *p = copy(s, rows * keys), *lse = zeros(HEADS * a.T);
+        k_softmax_fwd(NULL, p, &a.length, lse, SCALE, a.causal, HEADS, a.rows, a.T);
         for (int r = 0; r < rows; r++) {
             double m = -INFINITY, sum = 0;
-            for (int j = 0; j < T; j++)
-                if (sees(a, r % T, j)) m = fmax(m, SCALE * s[r * T + j]);
-            for (int j = 0; j < T; j++)
-                if (sees(a, r % T, j)) sum += exp(SCALE * s[r * T + j] - m);
-            near("lse", r, lse[r], m + log(sum), softmax_limit(a) + 2 * U * fabs(m));
-            for (int j = 0; j < T; j++) {
-                const double want = sees(a, r % T, j) ? exp(SCALE * s[r * T + j] - m) / sum : 0;
-                near("p", r * T + j, p[r * T + j], want, 2 * softmax_limit(a) * want + (want > 0 ? 2e-38 : 0));
+            for (int j = 0; j < keys; j++)
+                if (sees(a, r, j)) m = fmax(m, SCALE * s[r * keys + j]);
+            for (int j = 0; j < keys; j++)
+                if (sees(a, r, j)) sum += exp(SCALE * s[r * keys + j] - m);
+            near("lse", r, lse[lse_of(a, r)], m + log(sum), softmax_limit(a) + 2 * U * fabs(m));
+            lse[lse_of(a, r)] = 0;
+            for (int j = 0; j < keys; j++) {
+                const double want = sees(a, r, j) ? exp(SCALE * s[r * keys + j] - m) / sum : 0;
+                near("p", r * keys + j, p[r * keys + j], want, 2 * softmax_limit(a) * want + (want > 0 ? 2e-38 : 0));
             }
         }
+        same("lse of other queries", lse, zeros(HEADS * a.T), HEADS * a.T);
     }
 }
 
@@ -285,20 +300,21 @@ static void softmax_gradients_follow_the_formula(void **state)
     (void)state;
     for (int k = 0; k < ATTENTIONS; k++) {
         const struct attention a = attention_of(k);
-        const int T = a.T, rows = HEADS * T;
-        float *s = numbers(rows * T, 0, a.spread), *p = copy(s, rows * T), *q = copy(s, rows * T), *lse = zeros(rows);
-        float *dp = numbers(rows * T, 0.5f, 1), *ds = copy(dp, rows * T);
-        k_softmax_fwd(NULL, p, &a.length, lse, SCALE, a.causal, HEADS, T);
-        k_softmax_bwd(NULL, q, ds, lse, &a.length, SCALE, a.causal, HEADS, T);
+        const int keys = a.rows.keys, rows = rows_of(a), n = rows * keys;
+        float *s = numbers(n, 0, a.spread), *p = copy(s, n), *q = copy(s, n), *lse = zeros(HEADS * a.T);
+        float *dp = numbers(n, 0.5f, 1), *ds = copy(dp, n);
+        k_softmax_fwd(NULL, p, &a.length, lse, SCALE, a.causal, HEADS, a.rows, a.T);
+        k_softmax_bwd(NULL, q, ds, lse, &a.length, SCALE, a.causal, HEADS, a.rows, a.T);
         for (int r = 0; r < rows; r++) {
+            const float l = lse[lse_of(a, r)];
             double delta = 0, size = 0;
-            for (int j = 0; j < T; j++) {
-                if (!sees(a, r % T, j)) continue;
-                delta += exp(SCALE * s[r * T + j] - lse[r]) * dp[r * T + j];
-                size += exp(SCALE * s[r * T + j] - lse[r]) * fabs(dp[r * T + j]);
+            for (int j = 0; j < keys; j++) {
+                if (!sees(a, r, j)) continue;
+                delta += exp(SCALE * s[r * keys + j] - l) * dp[r * keys + j];
+                size += exp(SCALE * s[r * keys + j] - l) * fabs(dp[r * keys + j]);
             }
-            for (int j = 0, i = r * T; j < T; j++, i++) {
-                const double prob = sees(a, r % T, j) ? exp(SCALE * s[i] - lse[r]) : 0, none = prob > 0 ? 2e-38 : 0;
+            for (int j = 0, i = r * keys; j < keys; j++, i++) {
+                const double prob = sees(a, r, j) ? exp(SCALE * s[i] - l) : 0, none = prob > 0 ? 2e-38 : 0;
                 near("p", i, q[i], prob, softmax_limit(a) * prob + none);
                 near("ds", i, ds[i], SCALE * prob * (dp[i] - delta),
                      2 * softmax_limit(a) * SCALE * prob * (fabs(dp[i]) + size) + none);
@@ -311,8 +327,9 @@ static void no_heads_are_no_work(void **state)
 {
     (void)state;
     const int length = 1;
-    assert_int_equal(k_softmax_fwd(NULL, NULL, &length, NULL, SCALE, 0, 0, 5), 0);
-    assert_int_equal(k_softmax_bwd(NULL, NULL, NULL, NULL, &length, SCALE, 0, 0, 5), 0);
+    const struct score_rows rows = {0, 5, 5};
+    assert_int_equal(k_softmax_fwd(NULL, NULL, &length, NULL, SCALE, 0, 0, rows, 5), 0);
+    assert_int_equal(k_softmax_bwd(NULL, NULL, NULL, NULL, &length, SCALE, 0, 0, rows, 5), 0);
 }
 
 /* ---- cross-entropy ---------------------------------------------------------------------------------------------- */

@@ -53,6 +53,15 @@ check "... and with the sequence" json_holds 'all(a["predicted_peak"] <= b["pred
     for a in points for b in points if a["trainer"] == b["trainer"] and a["batch_size"] == b["batch_size"]
     and a["seq_len"] < b["seq_len"])'
 
+# no T x T matrix, no B x T x V logits: what does not grow with the sequence at all leaves less than a doubling
+linear='all(a["predicted_peak"] < b["predicted_peak"] <= 2 * a["predicted_peak"] for a in points for b in points
+    if a["trainer"] == b["trainer"] and a["recompute"] == b["recompute"] and 2 * a["seq_len"] == b["seq_len"])'
+for model in tiny "gpt2 --dim 64 --heads 4 --vocab 1000"; do
+    check "long sequences of ${model%% *} are planned" keep_json dpsweep plan --trainer "$trainers" --model $model \
+        --layers 1 --max-seq 8192 --seq-len 1024,2048,4096,8192 --recompute none,block --threads 1
+    check "... and memory grows no faster than they do" json_holds "$linear"
+done
+
 # ---- targets
 check_fails 2 "an unknown target is refused" dpsweep plan --target h1000
 check "... and the known ones are named" eval 'said_one_line && said "local, cpu:SIZE .cpu:24g., .*h100-80g"'

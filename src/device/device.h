@@ -27,6 +27,7 @@ void device_open(int threads);
 void device_close(void);
 void device_describe(struct device_info *);     /* not open: a GPU has neither name nor memory yet */
 bool device_is_gpu(void);
+size_t device_cache_bytes(void);                /* scratch of so much stays in cache; the same on all such devices */
 /* "<identity> <name>, <memory> MiB" of the i-th GPU that this process may use, without opening it; false: there are no
  * more. */
 bool device_gpu(int i, char *text, size_t bytes);

@@ -1,7 +1,7 @@
 /* attention.h - scaled dot-product attention, softmax(q k^T / sqrt(D/H) + mask) v; no parameters.
  *
- * T x T matrices exist for one sample and a few heads at a time (as many as fit a cache-sized scratch buffer, one at
- * least); the forward pass keeps the log-sum-exp of each row and the backward pass forms the matrices again. */
+ * Scores exist for one sample, one or all heads and some queries at a time (as many as fit the cache, 128 at least), so
+ * memory is linear in T; the forward pass keeps the log-sum-exp of each row and the backward pass forms them again. */
 #ifndef ATTENTION_H
 #define ATTENTION_H
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  *
  * The model knows nothing of privacy.  A trainer sees it through the hook of model_backward.
  * Memory of a pass: what the forward pass keeps is 10 D floats per token and block (q, k, v, attention output, the
- * inputs of both layernorms, and the 4D hidden units); layernorm outputs are formed again in the backward pass, T x T
- * matrices are recomputed for a few heads at a time, logits live for one sample.  With recompute it is D floats, the
+ * inputs of both layernorms, and the 4D hidden units); layernorm outputs are formed again in the backward pass, and
+ * attention's scores for some queries at a time; logits live for one sample.  With recompute it is D floats, the
  * block's input, and the rest of one block at a time. */
 #ifndef MODEL_H
 #define MODEL_H

@@ -135,9 +135,9 @@ static void attention(void)
     int *length = integers(1, T);
     float *s = numbers(size, 0, 10), *p = numbers(size, 0, 10), *ds = some(size), *lse = zeros(heads * T);
     *length = T - 4;
-    SUMS(softmax_fwd, p, size, p, length, lse, 0.125f, 1, heads, T);
+    SUMS(softmax_fwd, p, size, p, length, lse, 0.125f, 1, heads, ((struct score_rows){0, T, T}), T);
     print_bits("softmax_fwd_lse", '~', lse, heads * T);
-    SUMS(softmax_bwd, ds, size, s, ds, lse, length, 0.125f, 1, heads, T);
+    SUMS(softmax_bwd, ds, size, s, ds, lse, length, 0.125f, 1, heads, ((struct score_rows){0, T, T}), T);
 }
 
 static void loss(void)

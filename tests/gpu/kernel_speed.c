@@ -102,8 +102,8 @@ static void along_rows(long n, float *x, float *y, float *z)
     ROWS(sqnorm_rows, 1, x, P, part, sq, SAMPLES, P);
     ROWS(dot_rows, 2, x, y, 1.0f, part, sq, SAMPLES, P);
     ROWS(weighted_add, 1 + 2.0 / SAMPLES, x, P, sq, y, SAMPLES, P);
-    ROWS(softmax_fwd, 2, y, length, small, 0.1f, 1, (int)heads, T);
-    ROWS(softmax_bwd, 4, x, y, small, length, 0.1f, 1, (int)heads, T);
+    ROWS(softmax_fwd, 2, y, length, small, 0.1f, 1, (int)heads, ((struct score_rows){0, T, T}), T);
+    ROWS(softmax_bwd, 4, x, y, small, length, 0.1f, 1, (int)heads, ((struct score_rows){0, T, T}), T);
     ROWS(xent_bwd, 2, x, zeros, sq, NULL, small, SAMPLES, (int)tokens, COLS);
     ROWS(embedding_fwd, 1, zeros, tokens, 1, x, y, SAMPLES, (int)tokens, COLS);
     CHECK(cudaFree(length));
