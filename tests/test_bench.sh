@@ -10,7 +10,7 @@ in_bench() { PYTHONPATH=$ROOT/tests/bench "$PYTHON" -B -c "$1" "${@:2}"; }
 check_fails 2 "an unknown part is refused" tests/bench/bench.sh growth nonesuch
 check "... in one line with the parts there are" eval "said_one_line && said \"'nonesuch'.*bound trainers growth peer\""
 BENCH=slow check_fails 2 "and so is another extent" tests/bench/bench.sh growth
-check "... in one line" eval 'said_one_line && said "BENCH=slow.*quick"'
+check "... in one line" eval 'said_one_line && said "BENCH=slow.*quick, full"'
 
 check "an exponent is that of a power law" in_bench '
 from growth import exponent
@@ -58,7 +58,7 @@ check "the faster of a peer's steps counts" \
 check "every trainer of ours is there" said_every_trainer
 check "ratios compare the same trainers" said '^\| dpsgd +\| opacus hooks +\| as installed \| +[0-9]{3,}\.'
 check "a peer that is not right is not timed" said_not_timed "opacus ghost"
-check "one that fails is named with its words" said 'opacus fastclip, as installed: no such kernel'
+check "one that fails is named with its words" said '^Failed: opacus fastclip, as installed: no such kernel'
 check "our runs are a sound results file" dpsweep validate "$TMPDIR/peer.h5"
 
 # ---- what is kept

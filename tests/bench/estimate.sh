@@ -3,7 +3,7 @@
 # SEED chooses the points.  With a PROFILE of `dpsweep tune` nothing is tuned.
 . "$(dirname "$0")/part.sh"
 points=40 rounds=5 limit=40s
-[[ $extent == full ]] || { points=10 rounds=2 limit=10s; }
+[[ $extent != quick ]] || { points=10 rounds=2 limit=10s; }
 profile=${PROFILE:-$folder/profile.json}
 
 export OMP_NUM_THREADS=1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """growth.py - how time and memory of each trainer grow with T, B, L and D: exponents fitted to small models.
 
-    growth.py PROGRAM FILE.h5 quick|full
+    growth.py PROGRAM FILE.h5 quick|full|long
 
 One size is varied, the others stay. An exponent is the slope of the least-squares line through (log size, log cost):
 1 is proportional, 2 quadratic. It describes the range that was measured; what grows slower is still in it. CPU time of
@@ -47,7 +47,7 @@ def fitted(records, trainer, column, values, field):
 def main():
     program, path, extent = sys.argv[1:4]
     runs, trainers = Runs(program, path), ["standard", *private_trainers(program)]
-    axes = AXES if extent == "full" else {letter: AXES[letter] for letter in "TB"}
+    axes = {letter: AXES[letter] for letter in "TB"} if extent == "quick" else AXES
     for column, values in axes.values():
         measure_axis(runs, trainers, column, values)
     print("## Growth\n\nExponents fitted to small models (post-layernorm, V 1000, 4 heads): CPU time of one thread, peak memory.")

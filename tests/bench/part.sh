@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# part.sh - what the scripts of `make bench` begin with. Sets: build, folder, python, extent (full or quick).
+# part.sh - what the scripts of `make bench` begin with. Sets: build, folder, python, extent (quick, full, long).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=${BUILD:-build/cpu}
@@ -8,8 +8,8 @@ python=${PYTHON:-/usr/bin/python3}
 extent=${BENCH:-full}
 . jobs/environment.sh
 mkdir -p "$folder"
-if [[ $extent != full && $extent != quick ]]; then
-    echo "bench: BENCH=$extent: there are full (the default) and quick" >&2
+if [[ $extent != quick && $extent != full && $extent != long ]]; then
+    echo "bench: BENCH=$extent: there are quick, full (the default) and long" >&2
     exit 2
 fi
 

@@ -2,14 +2,15 @@
 """peer.py - dpsweep beside PyTorch, Opacus and (with --fastdp) fastDP: the same model, shapes, dropout, optimizer,
 clipping and noise, on the same threads, in turns.
 
-    peer.py PROGRAM FILE.h5 quick|full --python PYTHON [--shim LIB.so] [--fastdp DIR]
+    peer.py PROGRAM FILE.h5 quick|full|long --python PYTHON [--shim LIB.so] [--fastdp DIR]
 
 PYTHON is that of the peer's environment (tests/peer/install.sh). Runs of dpsweep go to FILE.h5, those of the peer to
 FILE.jsonl. Every run is a process of its own; minima over rounds are compared.
 
 The peer's model and every trainer's clipping are checked first (peer_check.py): what is not right is not timed.
 PyTorch runs with its own defaults but for transparent huge pages, which make it faster (THP_MEM_ALLOC_ENABLE=1). On an
-AMD processor its MKL leaves AVX-512 alone; LIB.so (mkl_on_amd.c) changes that, and both are measured.
+AMD processor its MKL leaves AVX-512 alone; LIB.so (mkl_on_amd.c) changes that. Both are measured at the first shape, at
+the others the faster one, with `long` both at all.
 """
 
 import argparse
@@ -45,8 +46,8 @@ class Shape:
     precision: str = "fp32"
     rounds: int = 1
     trainers: tuple = tuple(PEERS)
-    left_out: tuple = ("torch compiled", "torch vmap")  # of the peer's: they cost minutes and are measured once
-    builds: tuple = (PLAIN, SHIM)
+    left_out: tuple = ("torch compiled", "torch vmap")  # of the peer's: they take minutes
+    builds: tuple = (SHIM,)
 
     def title(self):
         return f"{self.model} B={self.batch_size} T={self.seq_len} {self.precision}, dropout {DROPOUT}"
@@ -54,16 +55,16 @@ class Shape:
     def options(self):
         return (
             f"--model {self.model} --batch-size {self.batch_size} --seq-len {self.seq_len}"
-            f" --precision {self.precision} --dropout {DROPOUT} --wait-steps 0 --warmup-steps 1 --active-steps 2"
+            f" --precision {self.precision} --dropout {DROPOUT} --wait-steps 0 --warmup-steps 1 --active-steps 1"
         )
 
 
 FULL = [
-    Shape("medium", 4, 512, rounds=2, left_out=()),
+    Shape("medium", 4, 512, rounds=2, left_out=(), builds=(PLAIN, SHIM)),
     Shape("medium", 32, 128),
     Shape("medium", 4, 1024),
-    Shape("medium", 4, 512, "bf16", builds=(PLAIN,)),  # PyTorch's bf16 products are oneDNN's
-    Shape("gpt2", 4, 64, trainers=("standard",), rounds=2),
+    Shape("medium", 4, 512, "bf16", builds=(PLAIN,)),  # PyTorch's products in bf16 are oneDNN's
+    Shape("gpt2", 4, 64, rounds=2, trainers=("standard",), left_out=(), builds=(PLAIN, SHIM)),
 ]
 QUICK = [Shape("small", 4, 128, builds=(PLAIN,))]
 
@@ -80,13 +81,15 @@ class Peer:
     def call(self, script, arguments, build):
         environment = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
         environment["THP_MEM_ALLOC_ENABLE"] = "1"
+        environment["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(os.path.dirname(self.args.file), "inductor")
         if build == SHIM:
             environment["LD_PRELOAD"] = self.args.shim
         command = [self.args.python, os.path.join(PEER, script), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
     def builds(self, shape):
-        return [build for build in shape.builds if build == PLAIN or self.args.shim]
+        builds = (PLAIN, SHIM) if self.args.extent == "long" and shape.precision == "fp32" else shape.builds
+        return [build for build in builds if build == PLAIN or self.args.shim] or [PLAIN]
 
     def check(self, builds):
         """Which trainers are right, by architecture."""
@@ -112,13 +115,12 @@ class Peer:
             "threads": CORES,
             "seed": round_number,
             "warmup_steps": 1,
-            "active_steps": 2,
+            "active_steps": 1,
         }
         run = self.call("peer_steps.py", [trainer, json.dumps({**setting, "fastdp": self.args.fastdp})], build)
         if run.returncode:
             why = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
-            self.keep({"kind": "failed", "trainer": trainer, "build": build, **setting, "why": why})
-            print(f"peer.py: {shape.title()}: {trainer}, {build}: {why}", file=sys.stderr)
+            self.keep({"kind": "failed", "shape": shape.title(), "trainer": trainer, "build": build, "why": why})
             return []
         record = {**json.loads(run.stdout), "model": shape.model, "build": build}
         record["wall"] = min(step["wall_s"] for step in record["steps"])
@@ -160,7 +162,7 @@ def print_measured(shape, own, others):
     rows = [["dpsweep", name, "", r, f"{r['ledger'] / MIB:.0f}"] for name, r in own.items()]
     rows += [["", trainer, build, r, ""] for (trainer, build), r in others.items()]
     table(
-        f"### {shape.title()}: the least of {shape.rounds} x 2 steps; load average {os.getloadavg()[0]:.1f}",
+        f"### {shape.title()}\n\nOne step, rounds: {shape.rounds}, the least; load average {os.getloadavg()[0]:.1f}",
         ["", "trainer", "", "wall s:", "CPU s:", "tokens/s:", "RSS MiB:", "ledger MiB:"],
         [
             [who, name, build, f"{r['wall']:.3f}", f"{r['cpu']:.3f}", f"{tokens / r['wall']:.0f}",
@@ -168,6 +170,12 @@ def print_measured(shape, own, others):
             for who, name, build, r, ledger in rows
         ],
     )  # fmt: skip
+
+
+def print_failed(shape, peer):
+    for record in peer.records:
+        if record.get("shape") == shape.title():
+            print(f"\nFailed: {record['trainer']}, {record['build']}: {record['why']}")
 
 
 def compared(name, own, others, build, candidates):
@@ -211,7 +219,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("file")
-    parser.add_argument("extent", choices=["quick", "full"])
+    parser.add_argument("extent", choices=["quick", "full", "long"])
     parser.add_argument("--python", required=True)
     parser.add_argument("--shim")
     parser.add_argument("--fastdp")
@@ -228,6 +236,7 @@ def main():
     for shape in shapes:
         own, others = take_turns(runs, peer, shape)
         print_measured(shape, own, others)
+        print_failed(shape, peer)
         print_compared(shape, own, others, peer.builds(shape))
 
 

@@ -2,7 +2,7 @@
 # records.sh - part of `make bench`: what results cost.
 . "$(dirname "$0")/part.sh"
 sizes=(1000 10000 100000)
-[[ $extent == full ]] || sizes=(1000)
+[[ $extent != quick ]] || sizes=(1000)
 
 print_row() {
     "$python" - "$folder/records.json" <<'END'

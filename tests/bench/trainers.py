@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """trainers.py - every trainer against standard, with one thread and with all: time, CPU time, memory, verdict.
 
-    trainers.py PROGRAM FILE.h5 quick|full
+    trainers.py PROGRAM FILE.h5 quick|full|long
 
 Each line of a table is a few steps in a process of its own. Trainers and numbers of threads take turns, several rounds,
 so that a disturbed machine meets all of them. Minima over rounds are compared. `/1` is a physical batch of one sample.
