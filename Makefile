@@ -24,7 +24,12 @@ ifeq ($(SANITIZE),1)
   BUILD  := build/$(DEVICE)-asan
   CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 endif
-ARCH   ?= $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
+# The program starts on any x86-64 processor and has clones of each kernel for newer ones (kernels/grid.h).  What cannot
+# choose when it starts is for AVX2: of clang, of gcc before 12, and with sanitizers.
+CLONED := __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void f(void) {}
+CLONES := $(if $(filter 1,$(SANITIZE))$(findstring clang,$(shell $(CC) --version 2>/dev/null)),,$(shell \
+            echo '$(CLONED)' | $(CC) -x c -c -o /dev/null - 2>/dev/null && echo -DCLONES))
+ARCH   ?= $(if $(CLONES),,$(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3))
 MPICC  ?= mpicc
 WARN   := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Werror=implicit-function-declaration -Wno-format-truncation # messages may be cut
@@ -58,7 +63,7 @@ LIB_CFLAGS := $(HDF5_CFLAGS) $($(DEVICE)_CFLAGS) $(MPI_CFLAGS) $(call pkg,--cfla
 LIBS       := $($(DEVICE)_LIBS) $(HDF5_LIBS) $(MPI_LIBS) \
               $(or $(call pkg,--libs,$(PACKAGES)),-lcjson -linih -lsodium -lz) -lm
 COMPILE    := $(CC) -std=gnu11 -D_GNU_SOURCE -DDPSWEEP_DEVICE='"$(DEVICE)"' $(CPPFLAGS) $(LIB_CFLAGS) \
-              $(CFLAGS) $(ARCH) -fopenmp $(WARN) -MMD -MP $(EXTRA_CFLAGS)
+              $(CFLAGS) $(ARCH) $(CLONES) -fopenmp $(WARN) -MMD -MP $(EXTRA_CFLAGS)
 # kernels round as they say on every device: a*b+c is one rounding only where fmaf is written
 cpu_KERNEL  = $(COMPILE) -ffp-contract=off -fno-math-errno -fno-trapping-math -x c
 sass        = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a$(comma)code=sm_$a)

@@ -73,9 +73,8 @@ BLOCK_REDUCE(block_max, -INFINITY, k_max)
 #define PRAGMA_(x) _Pragma(#x)
 #define PRAGMA(x)  PRAGMA_(x)
 #define API
-/* gcc compiles a kernel twice, and the processor chooses at run time.  Sanitizers start too late for such a choice. */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define __global__ static __attribute__((target_clones("avx512f", "default")))
+#ifdef CLONES /* of each kernel, made by gcc; the processor chooses when the program starts */
+#define __global__ static __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define __global__ static
 #endif

@@ -80,6 +80,18 @@ static const char *isa_name(void)
     }
 }
 
+/* Which clones of kernels/grid.h run here. */
+static const char *kernel_clones(void)
+{
+#ifdef CLONES
+    return __builtin_cpu_supports("x86-64-v4")   ? ", kernels for x86-64-v4"
+           : __builtin_cpu_supports("x86-64-v3") ? ", kernels for x86-64-v3"
+                                                 : ", kernels for any x86-64";
+#else
+    return "";
+#endif
+}
+
 static void processor_name(char *name, size_t bytes)
 {
     char line[256];
@@ -99,7 +111,8 @@ void device_describe(struct device_info *info)
     processor_name(name, sizeof name);
     memset(info, 0, sizeof *info);
     snprintf(info->name, sizeof info->name, "%s (%s)", name, isa_name());
-    snprintf(info->libraries, sizeof info->libraries, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+    snprintf(info->libraries, sizeof info->libraries, "oneDNN %d.%d.%d%s", v->major, v->minor, v->patch,
+        kernel_clones());
     info->memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGE_SIZE);
     info->threads = device.threads;
 }
