@@ -4,7 +4,7 @@
     predicted_is_measured.py RESULTS.h5 [PLAN.h5]
 
 of the peak and of each kind of memory at the peak.  With PLAN.h5, `dpsweep plan -o` of the same points: also the work
-of each phase, where all steps have the same number of samples and no other rank has a share of them.
+of each phase and where the peak is, where all steps have the same number of samples and no other rank a share of them.
 """
 import collections
 import sys
@@ -41,7 +41,7 @@ def check_plan(runs, plan):
     yield from differing("configuration", plan["config_sha256"], runs["config_sha256"], runs["peak_ledger"] >= 0)
     yield from differing("the plan's peak", plan["predicted_peak"], runs["peak_ledger"], runs["peak_ledger"] >= 0)
     for name in runs:
-        if name.startswith(("flops_", "bytes_", "in_use_")) or name == "flops":
+        if name.startswith(("flops_", "bytes_", "in_use_")) or name in ("flops", "peak_phase"):
             yield from differing(name, plan[name], runs[name], same_every_step)
 
 

@@ -50,7 +50,7 @@ static struct {
     size_t *alive, n_alive, alive_room; /* grows in rehearsals only */
     size_t live[N_MEMORY_KINDS], live_bytes;
     size_t peak[N_MEMORY_KINDS], peak_bytes;
-    char peak_phase[32];
+    enum phase peak_phase;           /* N_PHASES: outside all */
     char message[512];
 } ledger;
 
@@ -103,17 +103,24 @@ const char *ledger_message(void) { return ledger.message; }
 
 /* ---- what is in use ------------------------------------------------------------------------------------------ */
 
+/* Of equal peaks the first in a phase counts: the reference, which is outside, comes before or after the steps. */
+static bool is_peak(enum phase phase)
+{
+    return ledger.live_bytes > ledger.peak_bytes ||
+           (ledger.live_bytes == ledger.peak_bytes && ledger.peak_phase == N_PHASES && phase != N_PHASES);
+}
+
 static void live_add(enum memory_kind kind, size_t bytes)
 {
+    const enum phase phase = timer_phase();
     ledger.live[kind] += bytes;
     ledger.live_bytes += bytes;
     trace_change();
-    if (ledger.live_bytes <= ledger.peak_bytes)
+    if (!is_peak(phase))
         return;
     ledger.peak_bytes = ledger.live_bytes;
+    ledger.peak_phase = phase;
     memcpy(ledger.peak, ledger.live, sizeof ledger.peak);
-    const enum phase phase = timer_phase();
-    snprintf(ledger.peak_phase, sizeof ledger.peak_phase, "%s", phase < N_PHASES ? phase_name[phase] : "setup");
 }
 
 static void live_subtract(enum memory_kind kind, size_t bytes)
@@ -263,7 +270,7 @@ bool ledger_commit(void)
             bytes = ledger.program[i].arena_bytes;
     }
     char what[160];
-    snprintf(what, sizeof what, "a step (at its peak, in %s)", ledger.peak_phase);
+    snprintf(what, sizeof what, "a step (at its peak, in %s)", ledger_peak_phase());
     if (bytes && !(ledger.arena = get_memory(what, bytes)))
         return false;
     ledger.arena_bytes = bytes;
@@ -376,4 +383,4 @@ size_t ledger_reserved_peak(void) { return ledger.reserved_peak; }
 size_t ledger_live(enum memory_kind kind) { return ledger.live[kind]; }
 size_t ledger_live_bytes(void) { return ledger.live_bytes; }
 size_t ledger_peak(enum memory_kind kind) { return ledger.peak[kind]; }
-const char *ledger_peak_phase(void) { return ledger.peak_phase; }
+const char *ledger_peak_phase(void) { return ledger.peak_phase < N_PHASES ? phase_name[ledger.peak_phase] : "setup"; }
