@@ -54,17 +54,19 @@ struct trial {
     enum clipping clipping;
     struct model_shape shape;
     enum source source;
-    int physical;
+    int physical;                      /* BATCH: verify what a run would, else two samples */
     double noise_multiplier;
     enum optimizer_kind optimizer;
     enum noise_generator generator;
     double dropout;
     enum accumulation accumulation;
+    bool vary;                         /* batches do */
 };
 
 static struct trainer_config config_of(const struct trial *a)
 {
-    return (struct trainer_config){.clipping = a->clipping, .batch_size = BATCH, .physical_batch_size = a->physical,
+    return (struct trainer_config){.clipping = a->clipping, .batch_size = a->vary ? 2 * BATCH : BATCH,
+        .sizes_vary = a->vary, .physical_batch_size = a->physical,
         .max_grad_norm = 0.7, .noise_multiplier = a->noise_multiplier, .expected_batch_size = BATCH,
         .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .noise_generator = a->generator,
         .dropout = a->dropout, .accumulation = a->accumulation, .seed = 3};
@@ -91,11 +93,11 @@ static void assert_unchanged(const struct trainer *t, struct state_of_training b
     assert_true(now.learning_rate == before.learning_rate && now.max_grad_norm == before.max_grad_norm);
 }
 
-struct origin { const struct dataset *data; struct batch_buffer *buffer; };
+struct origin { const struct dataset *data; struct batch_buffer *buffer; int n; };
 static struct batch samples(void *ctx, struct part share)
 {
     const struct origin *s = ctx;
-    return dataset_batch_with_repeats(s->data, s->buffer, VERIFY_SAMPLES, share);
+    return dataset_batch_with_repeats(s->data, s->buffer, s->n, share);
 }
 
 /* Verification tells something of the noise that it drew: the noise of training must be other. */
@@ -117,8 +119,8 @@ static struct verification verify(const struct trial *a)
     model_init(rig.model, 3);
     const struct state_of_training before = state_of(rig.trainer);
     const struct noise_source noise = rig.trainer->noise, own_noise = rig.trainer->own_noise;
-    verify_trainer(rig.trainer,
-        &(struct sample_source){VERIFY_SAMPLES, samples, &(struct origin){data, rig.buffer}}, &v);
+    const int n = a->physical == BATCH ? rig_verified_samples(&config) : VERIFY_SAMPLES;
+    verify_trainer(rig.trainer, &(struct sample_source){n, samples, &(struct origin){data, rig.buffer, n}}, &v);
     assert_unchanged(rig.trainer, before);
     assert_new_keys(rig.trainer, noise, own_noise);
     rig_free(&rig);
@@ -245,6 +247,39 @@ static void sizes_are_rehearsed_where_they_vary(void **state)
     }
 }
 
+/* Wrong in physical batches that are not full. */
+static void spoil_rests(struct trainer *t, const struct batch *x)
+{
+    microbatch_clipped_grad(t, x);
+    if (x->n > 0 && x->n < t->config.physical_batch_size)
+        KERNEL(scale, t->sum, 2.0f, t->model->n_params);
+}
+
+static void rests_are_verified_where_sizes_vary(void **state)
+{
+    (void)state;
+    static const struct trainer_ops spoilt = {.name = "spoilt", .is_private = true, .clipped_grad = spoil_rests};
+    for (int vary = 0; vary < 2; vary++) {
+        const struct trial a = {&spoilt, CLIPPING_FLAT, {ARCH_GPT2, 300, 24, 1, 3, T}, .physical = BATCH, .vary = vary};
+        const struct verification v = verify(&a);
+        assert_verdict(&a, &v, vary ? VERDICT_INVALID : VERDICT_VALID);
+    }
+}
+
+static void so_many_are_verified_that_physical_batches_are_full_and_not(void **state)
+{
+    (void)state;
+    static const struct { double expected; int most, physical, ranks, wanted; } trial[] = {
+        {7, 30, 7, 1, 7 + 4 + 2}, {8, 30, 8, 1, 8 + 4 + 2 + 1}, {7, 30, 3, 1, 3 + 3 + 2}, {7, 30, 1, 1, 7}, {1, 9, 1, 1, 1},
+        {7, 9, 7, 1, 9}, {8, 30, 4, 2, 2 * (4 + 2 + 1)}, {5, 30, 3, 2, 5}};
+    for (size_t i = 0; i < COUNT(trial); i++)
+        for (int vary = 0; vary < 2; vary++) {
+            const struct trainer_config config = {.expected_batch_size = trial[i].expected, .sizes_vary = vary,
+                .batch_size = trial[i].most, .physical_batch_size = trial[i].physical, .ranks = trial[i].ranks};
+            assert_int_equal(rig_verified_samples(&config), vary ? trial[i].wanted : (int)trial[i].expected);
+        }
+}
+
 /* A control says itself where its mistake would not show.  It must be found by what it does, not by a NaN. */
 static int n_invalid;
 static void is_refused_or_invalid(const struct trial *a)
@@ -287,7 +322,7 @@ static void a_batch_without_targets_cannot_be_verified(void **state)
     (void)state;
     write_lines((const char *const[]){"a", "b", "c", "d"}, BATCH);
     const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT, 1, 1,
-        OPTIMIZER_SGD, NOISE_PHILOX, 0, ACCUMULATE_SUM};
+        OPTIMIZER_SGD, NOISE_PHILOX, 0, ACCUMULATE_SUM, false};
     const struct verification v = verify(&a);
     assert_verdict(&a, &v, VERDICT_INVALID);
     assert_non_null(strstr(v.message, "no token to predict"));
@@ -319,6 +354,8 @@ int main(void)
         TEST(secret_noise_and_masks_are_valid),
         TEST(masks_are_as_secret_as_the_noise),
         TEST(sizes_are_rehearsed_where_they_vary),
+        TEST(rests_are_verified_where_sizes_vary),
+        TEST(so_many_are_verified_that_physical_batches_are_full_and_not),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),
         TEST(errors_are_judged_by_the_stated_limits),

@@ -65,10 +65,19 @@ static struct batch samples_of_view(void *buffer, struct part share)
     return batch_buffer_view(buffer, (int)(share.end - share.begin));
 }
 
-void rig_rehearse_verification(struct rig *r, int expected)
+/* A rank's share is made of full physical batches, and of a rest that is one sample short of another. */
+int rig_verified_samples(const struct trainer_config *t)
+{
+    const int expected = (int)t->expected_batch_size, ranks = t->ranks > 1 ? t->ranks : 1;
+    const int share = expected / ranks, physical = t->physical_batch_size;
+    const int n = ranks * (share - share % physical + physical - 1), most = n < t->batch_size ? n : t->batch_size;
+    return t->sizes_vary && most > expected ? most : expected;
+}
+
+void rig_rehearse_verification(struct rig *r)
 {
     struct verification unused;
-    const struct sample_source source = {expected, samples_of_view, r->buffer};
+    const struct sample_source source = {rig_verified_samples(&r->trainer->config), samples_of_view, r->buffer};
     verify_trainer(r->trainer, &source, &unused);
 }
 
@@ -85,7 +94,7 @@ static void rehearse(struct rig *r, int expected)
         trainer_step(r->trainer, &smaller);
     if (config->sizes_vary)
         trainer_rehearse_sizes(r->trainer, &batch);
-    rig_rehearse_verification(r, expected);
+    rig_rehearse_verification(r);
     trainer_reset(r->trainer);
     ledger_rehearse_end();
 }

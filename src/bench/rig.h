@@ -22,8 +22,11 @@ bool rig_create_model(struct rig *, const struct model_shape *);
 bool rig_create_parts(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
 /* The same, then rehearses a step and its verification, and gets the arena.  False: out of memory. */
 bool rig_create_trainer(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
+/* Samples of the batch that is verified: as many as a step's, and where steps vary in size so many that physical
+ * batches which are not full occur, in the sizes of trainer_physical_size, if the largest batch has room for them. */
+int rig_verified_samples(const struct trainer_config *);
 /* The calls of a verification, in a rehearsal or on a dry ledger. */
-void rig_rehearse_verification(struct rig *, int expected_batch_size);
+void rig_rehearse_verification(struct rig *);
 void rig_free_trainer(struct rig *);    /* the model stays */
 void rig_free(struct rig *);            /* live bytes are 0 after it */
 #endif

@@ -139,7 +139,7 @@ static void count_work(struct rig *rig, const struct config *c)
     const int B = (int)c->batch_size, ranks = (int)c->ranks_per_run;
     work_reset();
     work_set_apart(true);
-    rig_rehearse_verification(rig, B);
+    rig_rehearse_verification(rig);
     work_set_apart(false);
     step_flops_of_rank(rig, (B + ranks - 1) / ranks);
 }
@@ -210,9 +210,9 @@ static struct batch samples_with_repeats(void *ctx, struct part share)
     return dataset_batch_with_repeats(r->data, r->buffer, r->n, share);
 }
 
-static bool verify(struct rig *rig, const struct dataset *data, const struct config *c, struct record *r)
+static bool verify(struct rig *rig, const struct dataset *data, struct record *r)
 {
-    struct repeats repeats = {data, rig->buffer, (int)c->batch_size};
+    struct repeats repeats = {data, rig->buffer, rig_verified_samples(&rig->trainer->config)};
     const struct sample_source source = {repeats.n, samples_with_repeats, &repeats};
     struct verification v;
     pulse_part(PART_VERIFICATION);
@@ -249,7 +249,7 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     }
     describe(c, rig, r);
     model_init(rig->model, c->seed);
-    const bool valid = verify(rig, data, c, r) && timed_steps(rig, data, c, started_s, r);
+    const bool valid = verify(rig, data, r) && timed_steps(rig, data, c, started_s, r);
     snprintf(r->status, sizeof r->status, "%s", status_name[valid ? STATUS_OK : STATUS_INVALID]);
     if (valid)
         note_work(r);

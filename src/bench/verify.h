@@ -1,6 +1,6 @@
 /* verify.h - is what a trainer computes what DP-SGD says?  Asked before every timing, on the run's own model and data.
- * The batch is as large as the run's, so that its physical batches and spans are met; only the first and the last
- * sample have a gradient (dataset_batch_with_repeats), so that the reference costs two samples.
+ * The batch is as large as the run's (rig_verified_samples), so that its physical batches and spans are met; only the
+ * first and the last sample have a gradient (dataset_batch_with_repeats), so that the reference costs two samples.
  *
  * 1. Clipped gradient with a threshold R' that clips one and not the other, against a reference computed sample by
  *    sample (reference.h), per tensor p by projections (figures.h):
