@@ -31,6 +31,12 @@ check "... and its figure shows" \
 check "a GPU that is there tells its memory" on CUDA_STANDIN_MEMORY=3221225472 plan "${tiny[@]}" --memory-limit 2G
 check "... and what of it is free for a run" said 'local: 3\.0 GiB of memory, 1\.0 GiB of it left alone'
 check "... but not how fast it is" said_not "takes about"
+dpsweep tune --threads 1 --time-limit 1s --profile "$TMPDIR/cpu.json" > /dev/null # the emulator would take longer
+sed -e 's/"device":.*/"device": "stand-in GPU, sm_90",/' -e 's/"threads":.*/"threads": 0,/' "$TMPDIR/cpu.json" \
+    > "$TMPDIR/profile.json"
+check "... but for a profile of it" on plan "${tiny[@]}" --profile "$TMPDIR/profile.json"
+check "... which says so" said "estimated by the profile of"
+check "... and for a sweep, whose parent opens no GPU" on run "${tiny[@]}" --profile "$TMPDIR/profile.json"
 check_fails 3 "a driver that is too old is refused" on CUDA_STANDIN_DRIVER=11080 run "${tiny[@]}"
 check "... with both versions" said 'driver is for CUDA 11.8, this program needs [0-9]+\.[0-9]+: update the driver'
 check_fails 3 "no visible GPU is refused" on CUDA_VISIBLE_DEVICES= run "${tiny[@]}"

@@ -6,6 +6,7 @@
 #include "tune.h"
 
 #include "../base/check.h"
+#include "../base/host_memory.h"
 #include "../base/quantile.h"
 #include "../device/ledger.h"
 #include "../device/profile.h"
@@ -106,6 +107,7 @@ static struct config config_of(const struct shape *s, enum precision precision)
     c.vocab = (uint64_t)s->vocab;
     c.batch_size = (uint64_t)s->batch_size;
     c.seq_len = c.max_seq = (uint64_t)s->seq_len;
+    c.memory_limit = device_is_gpu() ? 0 : host_memory_bytes("") / 2;
     if (s->also) {
         snprintf(field, sizeof field, "%.*s", (int)strcspn(s->also, "="), s->also);
         set(&c, field, strchr(s->also, '=') + 1);

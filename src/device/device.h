@@ -28,8 +28,8 @@ void device_close(void);
 void device_describe(struct device_info *);     /* not open: a GPU has neither name nor memory yet */
 bool device_is_gpu(void);
 size_t device_cache_bytes(void);                /* scratch of so much stays in cache; the same on all such devices */
-/* "<identity> <name>, <memory> MiB" of the i-th GPU that this process may use, without opening it; false: there are no
- * more. */
+/* "<identity> <name>, <memory> MiB" of the i-th GPU that this process may use, without opening it; the name is that of
+ * device_describe.  False: there are no more. */
 bool device_gpu(int i, char *text, size_t bytes);
 const char *device_absent(void);                /* NULL, or one line: why there is none to open, and what to do */
 const char *device_lacks(enum precision);       /* NULL, or one line: why it cannot multiply so, and what to do */

@@ -129,6 +129,12 @@ const char *device_lacks(enum precision p)
     return NULL;
 }
 
+/* "NVIDIA H100 80GB HBM3, sm_90" */
+static void describe_properties(const struct cudaDeviceProp *p, char *text, size_t bytes)
+{
+    snprintf(text, bytes, "%.100s, sm_%d%d", p->name, p->major, p->minor);
+}
+
 /* The identity is the UUID, which tells parts of one GPU (MIG) apart. */
 bool device_gpu(int i, char *text, size_t bytes)
 {
@@ -141,7 +147,9 @@ bool device_gpu(int i, char *text, size_t bytes)
     size_t at = (size_t)snprintf(text, bytes, "GPU-");
     for (size_t k = 0; k < sizeof properties.uuid; k++)
         at += (size_t)snprintf(text + at, bytes - at, "%02x", (unsigned char)properties.uuid.bytes[k]);
-    snprintf(text + at, bytes - at, " %s, %zu MiB", properties.name, properties.totalGlobalMem >> 20);
+    char name[128];
+    describe_properties(&properties, name, sizeof name);
+    snprintf(text + at, bytes - at, " %s, %zu MiB", name, properties.totalGlobalMem >> 20);
     return true;
 }
 
@@ -157,7 +165,7 @@ void device_open(int threads)
     struct cudaDeviceProp properties;
     CHECK_CUDA(cudaSetDevice(device.gpu));
     CHECK_CUDA(cudaGetDeviceProperties(&properties, device.gpu));
-    snprintf(device.name, sizeof device.name, "%.100s, sm_%d%d", properties.name, properties.major, properties.minor);
+    describe_properties(&properties, device.name, sizeof device.name);
     CHECK_CUDA(cudaStreamCreateWithFlags(&device.stream, cudaStreamNonBlocking));
     CHECK_CUDA(cudaMallocHost((void **)&device.staging, STAGING_BYTES));
     CHECK_CUBLAS(cublasCreate(&device.cublas));
