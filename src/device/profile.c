@@ -229,6 +229,7 @@ void profile_default_path(char *path, size_t bytes)
         snprintf(path, bytes, "%s/.cache/dpsweep/profile.json", home);
 }
 
+/* "": a GPU that is not open, and nobody said which. */
 static const char *device_name(void)
 {
     static struct device_info info;
@@ -259,7 +260,7 @@ bool profile_choose(const char *path, const char *device, char *error, size_t er
         snprintf(chosen.path, sizeof chosen.path, "%s", path ? path : usual);
     else if (!path)
         log_warn("%s; times are estimated without it", error);
-    if (path && fine && !knows(device_name())) {
+    if (path && fine && device_name()[0] && !knows(device_name())) {
         snprintf(error, error_bytes, "--profile %s: it has nothing about this device, %s; 'dpsweep tune' measures it",
                  path, device_name());
         return false;
