@@ -81,7 +81,8 @@ def main():
     strata = list(itertools.product(range(1, int(most_ranks) + 1), precisions.split(","), TURNS[turns]))
     for i in range(int(n)):
         ranks, precision, turn = strata[i % len(strata)]
-        one = {"precision": precision, "recompute": RECOMPUTE[(i % len(strata) + i // len(strata)) % 2], **shape(i, dealing, ranks)}
+        recompute = RECOMPUTE[(i % len(strata) + i // len(strata)) % 2]
+        one = {"precision": precision, "recompute": recompute, **shape(i, dealing, ranks)}
         for trainers, clipping in turn:
             quantile = one["clip-quantile"] if clipping in ("flat", "per_layer") else 0
             print_section(f"{i} {clipping}", {"trainer": trainers, "clipping": clipping, **one,

@@ -270,8 +270,8 @@ static void so_many_are_verified_that_physical_batches_are_full_and_not(void **s
 {
     (void)state;
     static const struct { double expected; int most, physical, ranks, wanted; } trial[] = {
-        {7, 30, 7, 1, 7 + 4 + 2}, {8, 30, 8, 1, 8 + 4 + 2 + 1}, {7, 30, 3, 1, 3 + 3 + 2}, {7, 30, 1, 1, 7}, {1, 9, 1, 1, 1},
-        {7, 9, 7, 1, 9}, {8, 30, 4, 2, 2 * (4 + 2 + 1)}, {5, 30, 3, 2, 5}};
+        {7, 30, 7, 1, 7 + 4 + 2}, {8, 30, 8, 1, 8 + 4 + 2 + 1}, {7, 30, 3, 1, 3 + 3 + 2}, {7, 30, 1, 1, 7},
+        {1, 9, 1, 1, 1}, {7, 9, 7, 1, 9}, {8, 30, 4, 2, 2 * (4 + 2 + 1)}, {5, 30, 3, 2, 5}};
     for (size_t i = 0; i < COUNT(trial); i++)
         for (int vary = 0; vary < 2; vary++) {
             const struct trainer_config config = {.expected_batch_size = trial[i].expected, .sizes_vary = vary,
