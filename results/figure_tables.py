@@ -14,7 +14,8 @@ SHOWN = ["trainer", "model", *MODEL_SHAPE, "batch_size", "seq_len", "memory_limi
 REPEATS = ["seed", "wait_steps", "warmup_steps", "active_steps"]
 # of the configuration: in what a run and its standard run may differ, as in src/records/report_tables.c
 PRIVATE = ["trainer", "clipping", "physical_batch_size", "max_grad_norm", "clip_quantile", "clip_learning_rate",
-           "clip_count_noise", "noise_multiplier", "noise_placement", "noise_generator", "memory_limit"]
+           "clip_count_noise", "noise_multiplier", "noise_placement", "noise_generator",
+           "memory_budget", "memory_limit"]
 POINT = ["model", "series", "batch_size", "seq_len"]
 
 

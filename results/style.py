@@ -20,8 +20,9 @@ TRAINERS = {  # colour, marker; in the order of legends
     "bookkeeping": ("#0072B2", "v"),
     "mixed": ("#D55E00", "P"),
     "microbatch": ("#CC79A7", "*"),
+    "auto": ("#7F0000", "X"),
 }
-OTHERS = [("#999999", "h"), ("#7A5C00", "<"), ("#5D3A9B", ">"), ("#7F0000", "p")]  # trainers that are not in the list
+OTHERS = [("#999999", "h"), ("#7A5C00", "<"), ("#5D3A9B", ">"), ("#4D4D00", "p")]  # trainers that are not in the list
 MUTED = ["#332288", "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#44AA99", "#999933", "#882255", "#BBBBBB"]
 PALE = ["#BBCC33", "#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#AAAA00", "#99DDFF", "#44BB99", "#DDDDDD"]
 VARIANTS = [("-", "full"), ("--", "left"), (":", "bottom"), ("-.", "right")]  # line and marker: series of one trainer

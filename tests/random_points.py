@@ -12,7 +12,7 @@ import itertools
 import random
 import sys
 
-PRIVATE = ["dpsgd", "fastclip", "ghost", "bookkeeping", "mixed", "microbatch"]
+PRIVATE = ["dpsgd", "fastclip", "ghost", "bookkeeping", "mixed", "microbatch", "auto"]
 CLIPPINGS = ["flat", "automatic", "per_layer"]
 RECOMPUTE = ["none", "block"]
 

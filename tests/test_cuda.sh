@@ -60,7 +60,7 @@ done
 check "memory that is released is not read" on DPSWEEP_STRICT=1 check --golden tests/golden/gpt2_odd_sizes.h5
 
 # ---- a sweep
-points=("${tiny[@]}" --trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch --model tiny,gpt2)
+points=("${tiny[@]}" --trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto --model tiny,gpt2)
 check "a sweep of all trainers on two ranks ends well" \
     ranks_on 2 CUDA_STANDIN_LEAKS=1 sweep "${points[@]}" -o "$TMPDIR/cuda.h5"
 check "... all measured" all_are "$TMPDIR/cuda.h5" status ok

@@ -33,7 +33,7 @@ END
 # ---- the same result on any number of ranks
 # Five steps on 5 samples: shares of 5, 3+2, 2+2+1, 2+1+1+1.
 file=$TMPDIR/sum.h5
-trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch
+trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto
 five=(--batch-size 5 --active-steps 2 "$mark")
 check "all trainers run on 1, 2, 3 and 4 ranks" mpirun_n 4 "$BUILD/dpsweep" sweep "${five[@]}" \
     --trainer "$trainers" --ranks-per-run 1,2,3,4 -o "$file"

@@ -91,6 +91,28 @@ check_fails 2 "a file holds one target" dpsweep plan --target cpu:24g,h100-80g -
 check "what does not fit is kept" dpsweep plan --memory-limit 1M -o "$TMPDIR/large.h5"
 check "... as oom_predicted" column_is "$TMPDIR/large.h5" status oom_predicted
 
+# ---- auto
+# Shapes whose steps are for the most part the products of blocks, of the head, and neither.
+shapes=(--trainer auto --layers 4 --dim 96 --heads 4 --vocab 700,7000 --seq-len 16,128 --batch-size 8 --threads 1)
+check "auto says what it chooses" dpsweep plan "${shapes[@]}" --budget
+check "... what else there was" said '^    [ *] +[0-9.]+ +[0-9.]+  m=2; '
+check "... and the price of a layer" said '^     q,k,v each +[0-9.]+ +[0-9.]+ +-?[0-9.]+ +-?[0-9.]+$'
+check "as JSON" keep_json dpsweep plan "${shapes[@]}"
+check "... stores where sequences are long, and keeps the gradients of outputs where they are short" json_holds \
+    '[("store q,k,v,o,up,down" in p["policy"], "gram q,k,v,o,up,down" in p["policy"]) for p in points] == [
+    (p["seq_len"] == 128, p["seq_len"] == 16) for p in points]'
+check "a run of auto takes no more than its budget" dpsweep run --model tiny --layers 4 --trainer auto --batch-size 8 \
+    --memory-budget 5600K --json -o "$TMPDIR/auto.h5"
+check "... and what was predicted" file_holds "$TMPDIR/auto.h5" \
+    'all(c["peak_ledger"] == c["predicted_peak"]) and all(c["peak_ledger"] <= 5600 << 10) and all(c["policy"] != "")'
+check "a budget that is too small for any choice is refused" dpsweep run --trainer auto --memory-budget 1M
+check "... with what is needed at least" said 'needs [0-9.]+ MiB at least, more than the memory budget of 1.0 MiB'
+check "so is a trainer that has no choice" dpsweep run --trainer dpsgd --memory-budget 1M
+check "... with what it needs" said 'needs [0-9.]+ MiB, more than the memory budget of 1.0 MiB'
+check "a target is a budget" keep_json dpsweep plan --trainer auto --model 1b --batch-size 8 --seq-len 512 \
+    --target cpu:21g
+check "... that is kept" json_holds 'points[0]["fits"] and points[0]["memory_budget"] == 0'
+
 # ---- the frontier
 # confirmed LARGEST TRAINERS: so many were run at the largest value, and one more failed
 confirmed() {

@@ -6,7 +6,7 @@
 python=${PYTHON:-/usr/bin/python3}
 results=$TMPDIR/poisson.h5
 small=(--model gpt2 --layers 1 --dim 32 --heads 2 --vocab 50 --max-seq 8 --seq-len 8 --threads 1)
-trainers=dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch
+trainers=dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto
 
 # On the strict device a size that was not rehearsed, or a number that was not written, ends the run.
 poisson_sweep() {

@@ -112,6 +112,7 @@ struct rig_wish {
     struct batch_wish batch;
     int physical;                     /* samples in memory at once; 0: all */
     enum norm_mode norm_mode;
+    struct policy policy;
     double dropout, noise_multiplier;
     enum recompute recompute;
     enum optimizer_kind optimizer;
@@ -123,6 +124,7 @@ static inline struct trainer_config config_of(const struct rig_wish *w)
     return (struct trainer_config){.clipping = w->clipping, .batch_size = w->batch.n,
         .physical_batch_size = w->physical ? w->physical : w->batch.n, .max_grad_norm = 1,
         .noise_multiplier = w->noise_multiplier, .expected_batch_size = 3, .norm_mode = w->norm_mode,
+        .policy = w->policy,
         .optimizer = {w->optimizer, 0.1, 0.9, 0.8, 0.9, 1e-3, 0.2}, .dropout = w->dropout, .recompute = w->recompute,
         .adaptive = w->adaptive, .seed = 5};
 }

@@ -60,6 +60,7 @@ static const struct {
     {"warmup_steps", {0, 1000000}},
     {"active_steps", {1, 1000000}},
     {"seed", {0, 0x1p64}},
+    {"memory_budget", {0, 0x1p60}},
     {"memory_limit", {0, 0x1p60}},
 };
 
@@ -364,6 +365,12 @@ bool config_resolve(struct config *config, char *error, size_t error_bytes)
            resolve_batch(config, error, error_bytes) &&
            resolve_accumulation(config, error, error_bytes) && resolve_steps(config, error, error_bytes) &&
            resolve_trainer(config, error, error_bytes);
+}
+
+uint64_t config_memory(const struct config *c)
+{
+    const uint64_t limit = c->memory_limit, budget = c->memory_budget;
+    return limit && (!budget || limit < budget) ? limit : budget;
 }
 
 void config_sha256(const struct config *config, char hex[65])

@@ -54,6 +54,7 @@
     F(U64, warmup_steps, 2, "1", "warm-up steps, not measured")                                                        \
     F(U64, active_steps, 3, "1", "measured steps")                                                                     \
     F(U64, seed, 1, "1", "of weights, data, sampling and noise")                                                       \
+    F(U64, memory_budget, 0, "byte", "device memory to plan for: auto chooses by it, more is not run (0: none)") \
     F(U64, memory_limit, 0, "byte", "device memory the run may take; more is a result oom_device (0: no limit)")
 
 #ifndef DPSWEEP_DEVICE
@@ -96,6 +97,7 @@ bool config_resolve(struct config *, char *error, size_t error_bytes);
 /* The usual --clip-count-noise for the noise multiplier, or whether the one that was asked for is enough.  Part of
  * config_resolve but with --target-epsilon, where it comes after the noise multiplier is found. */
 bool config_resolve_count_noise(struct config *, char *error, size_t error_bytes);
+uint64_t config_memory(const struct config *); /* the less of memory_limit and memory_budget; 0: neither is said */
 void config_sha256(const struct config *, char hex[65]); /* identity: of all fields in table order */
 struct model_shape;
 void config_model_shape(const struct config *, struct model_shape *); /* of a resolved configuration */

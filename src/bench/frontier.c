@@ -9,6 +9,7 @@
 #include "../model/model.h"
 #include "../../mpi/worker.h"
 #include "../../mpi/world.h"
+#include "choose.h"
 #include "frontier_answer.h"
 #include "run.h"
 
@@ -96,6 +97,7 @@ enum { N_AXES = sizeof axes / sizeof *axes };
 static bool fits(const struct question *q, const struct config *config, uint64_t n)
 {
     struct config c = *config;
+    choose_for(q->target);
     return q->axis->set(&c, n) && !((double)run_predict_peak(&c, q->threads) > target_usable_bytes(q->target, &c));
 }
 

@@ -77,6 +77,8 @@ const struct option_row option_table[] = {
      "that share the sweep, each with a device of its own (default: what the largest run needs)", U64(ranks)},
     {COMMAND_PLAN, "phases", 0, NULL, NULL, "print the work, the memory and the time of each phase of a step",
      SWITCH(phases)},
+    {COMMAND_PLAN, "budget", 0, NULL, NULL, "print what trainer auto chooses from under --memory-budget, and its price",
+     SWITCH(budget)},
     {COMMAND_PLAN, "frontier", 0, NULL, NULL, "print the largest batch, sequence and model that fit instead",
      SWITCH(frontier)},
     {COMMAND_PLAN, "measure", 0, NULL, NULL,

@@ -22,7 +22,7 @@ struct options {
     bool try_anyway;                 /* also what does not fit by prediction */
     const char *target;              /* plan: a comma list; NULL: this machine */
     uint64_t ranks;                  /* plan: that share the sweep; 0: one */
-    bool phases, frontier, measure;  /* plan */
+    bool phases, budget, frontier, measure;  /* plan */
     const char *profile;             /* tune, and what estimates times; NULL: the default one */
     const char *golden, *precision;  /* check; tune: precision */
     const char *format;              /* report, export */

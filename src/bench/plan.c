@@ -6,6 +6,7 @@
 #include "../device/device.h"
 #include "../device/profile.h"
 #include "../../mpi/world.h"
+#include "choose.h"
 #include "frontier.h"
 #include "options.h"
 #include "output.h"
@@ -83,6 +84,13 @@ static void keep(struct plan *p, size_t run_id, struct record *r, const struct f
     output_result(p->output, r);
 }
 
+static void print_choice(const struct config *c, int threads)
+{
+    struct choice choice;
+    choose_policy(c, threads, &choice);
+    choose_print(&choice, c);
+}
+
 static void plan_point(struct plan *p, size_t i)
 {
     struct record record;
@@ -106,6 +114,8 @@ static void plan_point(struct plan *p, size_t i)
         plan_json_point(p->json, &record, forecast, p->n_targets);
     else
         plan_text_point(&record, forecast, p->n_targets, p->options->phases);
+    if (!p->json && p->options->budget && record.policy[0])
+        print_choice(&record.config, (int)p->options->threads);
     if (p->output)
         keep(p, i, &record, &forecast[0]);
     record_clear(&record);
@@ -163,6 +173,7 @@ static int plan(struct plan *p, int argc, char **argv)
     }
     if (!targets_find(p->options->target, threads_of_runs(p->options), p->target, &p->n_targets, error, sizeof error))
         return refuse(error);
+    choose_for(&p->target[0]);
     if (p->options->output && p->n_targets > 1)
         return refuse("--output: a file holds the predictions for one target; name one with --target");
     if (p->options->frontier)

@@ -1,6 +1,6 @@
 /* plan_json.c - predictions for programs:
  *
- *     {"points": [{config fields, "n_params", "flops", "bytes_moved", "predicted_peak", "peak_phase",
+ *     {"points": [{config fields, "n_params", "flops", "bytes_moved", "predicted_peak", "peak_phase", "policy",
  *                  "predicted": {kind: bytes}, "phases": {phase: {"flops", "bytes", "in_use_bytes"}},
  *                  "fits": on the first target,
  *                  "targets": {target: {"usable_bytes", "fits", "spare_bytes", "step_time_s", "run_time_s",
@@ -68,6 +68,7 @@ void plan_json_point(cJSON *plan, const struct record *record, const struct fore
     cJSON_AddNumberToObject(object, "bytes_moved", record->bytes_moved);
     cJSON_AddNumberToObject(object, "predicted_peak", (double)record->predicted_peak);
     cJSON_AddStringToObject(object, "peak_phase", record->peak_phase);
+    cJSON_AddStringToObject(object, "policy", record->policy);
     cJSON *kinds = cJSON_AddObjectToObject(object, "predicted");
 #define KIND_NUMBER(NAME, name, help) cJSON_AddNumberToObject(kinds, #name, (double)record->predicted_##name);
     MEMORY_KIND_LIST(KIND_NUMBER)

@@ -97,6 +97,8 @@ void plan_text_point(const struct record *record, const struct forecast *forecas
            batch, (unsigned long long)config->seq_len, (unsigned long long)record->n_params, 1e-9 * record->flops,
            mib(record->predicted_peak), record->peak_phase);
     print_kinds(record);
+    if (record->policy[0])
+        printf("    %s\n", record->policy);
     if (phases)
         print_phases(record, forecast, n_targets);
     for (int t = 0; t < n_targets; t++)

@@ -114,6 +114,27 @@ bool rig_create_trainer(struct rig *r, const struct trainer_ops *ops, const stru
     return ledger_commit();
 }
 
+void rig_begin_dry(struct rig *r, const struct config *c, int threads, const struct policy *policy)
+{
+    struct model_shape shape;
+    struct trainer_config trainer_config;
+    config_model_shape(c, &shape);
+    rig_trainer_config(c, &trainer_config);
+    trainer_config.policy = *policy;
+    ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
+    device_open(threads);
+    precision_set(rig_precision(c));
+    CHECK(rig_create_model(r, &shape)); /* nothing is too large for a ledger without memory and without limit */
+    CHECK(rig_create_parts(r, trainer_find(c->trainer), &trainer_config, (int)c->seq_len));
+}
+
+void rig_create_dry(struct rig *r, const struct config *c, int threads, const struct policy *policy)
+{
+    rig_begin_dry(r, c, threads, policy);
+    rehearse(r, (int)c->batch_size);
+    CHECK(ledger_commit());
+}
+
 void rig_free_trainer(struct rig *r)
 {
     ledger_retire();

@@ -25,6 +25,9 @@ bool rig_create_trainer(struct rig *, const struct trainer_ops *, const struct t
 /* Samples of the batch that is verified: as many as a step's, and where steps vary in size so many that physical
  * batches which are not full occur, in the sizes of trainer_physical_size, if the largest batch has room for them. */
 int rig_verified_samples(const struct trainer_config *);
+/* The same two with no memory behind them, whatever they need, for runs of so many threads.  Opens the ledger. */
+void rig_begin_dry(struct rig *, const struct config *, int threads, const struct policy *);
+void rig_create_dry(struct rig *, const struct config *, int threads, const struct policy *);
 /* The calls of a verification, in a rehearsal or on a dry ledger. */
 void rig_rehearse_verification(struct rig *);
 void rig_free_trainer(struct rig *);    /* the model stays */

@@ -3,9 +3,10 @@
 #include "../base/check.h"
 #include "../device/profile.h"
 #include "../device/pulse.h"
+#include "choose.h"
 #include "forecast.h"
-#include "timed_steps.h"
 #include "rig.h"
+#include "timed_steps.h"
 #include "verify.h"
 
 #include <math.h>
@@ -82,6 +83,8 @@ static void describe(const struct config *c, const struct rig *rig, struct recor
     r->norm_slack = trainer_norm_slack(rig->trainer->ops);
     r->sensitivity = trainer_sensitivity(rig->trainer);
     describe_protection(rig->trainer, r);
+    if (rig->trainer->ops->chooses)
+        policy_text(&rig->trainer->config.policy, &rig->model->shape, r->policy, sizeof r->policy);
 }
 
 /* The work of the step that was counted last, by phase. */
@@ -157,24 +160,12 @@ static void use_precision_and_rates(const struct config *c)
 
 /* ---- the dry run --------------------------------------------------------------------------------------------- */
 
-static void create_dry(struct rig *rig, const struct config *c, int threads)
-{
-    struct model_shape shape;
-    struct trainer_config trainer_config;
-    config_model_shape(c, &shape);
-    rig_trainer_config(c, &trainer_config);
-    ledger_open(LEDGER_DRY, 0); /* first: a dry ledger keeps the device closed */
-    device_open(threads);
-    use_precision_and_rates(c);
-    const bool fits = rig_create_model(rig, &shape) &&
-                      rig_create_trainer(rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len);
-    CHECK(fits); /* nothing is too large for a ledger without memory and without limit */
-}
-
 uint64_t run_predict_peak(const struct config *c, int threads)
 {
     struct rig rig;
-    create_dry(&rig, c, threads);
+    struct choice choice;
+    choose_policy(c, threads, &choice);
+    rig_create_dry(&rig, c, threads, &choice.policy);
     const uint64_t peak = ledger_reserved_peak();
     rig_free(&rig);
     ledger_close();
@@ -184,8 +175,11 @@ uint64_t run_predict_peak(const struct config *c, int threads)
 void run_predict(const struct config *c, int threads, struct record *r)
 {
     struct rig rig;
+    struct choice choice;
     r->config = *c;
-    create_dry(&rig, c, threads);
+    choose_policy(c, threads, &choice);
+    rig_create_dry(&rig, c, threads, &choice.policy);
+    use_precision_and_rates(c);
     describe_device(r);
     describe(c, &rig, r);
     r->flops = step_flops(&rig, c);
@@ -238,11 +232,12 @@ static void note_peak(struct record *r)
 }
 
 /* Everything between the stages before_model and after_cleanup. */
-static void run_in_memory(struct rig *rig, const struct dataset *data, const struct config *c, double started_s,
-    struct record *r)
+static void run_in_memory(struct rig *rig, const struct dataset *data, const struct config *c,
+    const struct policy *policy, double started_s, struct record *r)
 {
     struct trainer_config trainer_config;
     rig_trainer_config(c, &trainer_config);
+    trainer_config.policy = *policy;
     if (!rig_create_trainer(rig, trainer_find(c->trainer), &trainer_config, (int)c->seq_len)) {
         record_set_status(r, STATUS_OOM_DEVICE, "%s", ledger_message());
         return;
@@ -263,6 +258,7 @@ void run_config(const struct config *c, struct record *r)
     const double started_s = clock_wall_s();
     struct model_shape shape;
     struct rig rig;
+    struct choice choice;
     char error[512];
     config_model_shape(c, &shape);
     r->config = *c;
@@ -275,6 +271,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
+    choose_policy(c, 0, &choice); /* as the prediction did */
     use_precision_and_rates(c);
     group_open();
     describe_device(r);
@@ -282,7 +279,7 @@ void run_config(const struct config *c, struct record *r)
     stage(r, STAGE_BEFORE_MODEL, started_s);
     if (rig_create_model(&rig, &shape)) {
         stage(r, STAGE_AFTER_MODEL, started_s);
-        run_in_memory(&rig, data, c, started_s, r);
+        run_in_memory(&rig, data, c, &choice.policy, started_s, r);
         rig_free_trainer(&rig);
         stage(r, STAGE_AFTER_CLEANUP, started_s);
     } else {

@@ -14,6 +14,7 @@
 #include "../base/text.h"
 #include "../device/device.h"
 #include "../device/profile.h"
+#include "../trainers/trainer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -157,18 +158,22 @@ void target_rates(const struct target *t, const struct config *c, struct rates *
 double target_usable_bytes(const struct target *t, const struct config *c)
 {
     const double usable = t->memory_bytes - t->kept_bytes;
-    return c->memory_limit ? fmin(usable, (double)c->memory_limit) : usable; /* fmin leaves out NaN */
+    const uint64_t most = config_memory(c);
+    return most ? fmin(usable, (double)most) : usable; /* fmin leaves out NaN */
 }
 
 bool target_refuses(const struct config *c, double peak_bytes, double share_bytes, char *why, size_t why_bytes)
 {
-    const bool over_limit = c->memory_limit && peak_bytes > (double)c->memory_limit;
+    const uint64_t most = config_memory(c);
+    const bool over_limit = most && peak_bytes > (double)most;
     char needed[32], left[32];
     if (!over_limit && (share_bytes <= 0 || peak_bytes <= share_bytes))
         return false;
     text_from_bytes(peak_bytes, needed, sizeof needed);
-    text_from_bytes(over_limit ? (double)c->memory_limit : share_bytes, left, sizeof left);
-    snprintf(why, why_bytes, "needs %s, more than %s %s; --try-anyway starts it all the same", needed,
-             over_limit ? "the memory limit of" : "the rank's share of memory,", left);
+    text_from_bytes(over_limit ? (double)most : share_bytes, left, sizeof left);
+    const char *whose = !over_limit ? "the rank's share of memory," : most == c->memory_limit ? "the memory limit of"
+                                                                                            : "the memory budget of";
+    snprintf(why, why_bytes, "needs %s%s, more than %s %s; --try-anyway starts it all the same", needed,
+             trainer_find(c->trainer)->chooses ? " at least" : "", whose, left);
     return true;
 }

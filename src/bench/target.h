@@ -23,10 +23,10 @@ const struct target *target_at(int i);      /* the table's GPUs, i = 0, 1, ...; 
 /* How fast products and kernels of this configuration, predicted last, are there. */
 void target_rates(const struct target *, const struct config *, struct rates *);
 
-/* What a run may take there at most: the rest of memory_bytes, or its --memory-limit where that is less. */
+/* What a run may take there at most: the rest of memory_bytes, or config_memory where that is less. */
 double target_usable_bytes(const struct target *, const struct config *);
-/* Is there no room for a run of these bytes, under its --memory-limit or in share_bytes (0: not known)?  Then `why`
- * says so in one line, with the way out. */
+/* Is there no room for a run of these bytes, by config_memory or in share_bytes (0: not known)?  Then `why` says so in
+ * one line, with the way out. */
 bool target_refuses(const struct config *, double peak_bytes, double share_bytes, char *why, size_t why_bytes);
 /* What one of `ranks` ranks on this host may take, as the target "local" has it; 0: not known (a GPU). */
 double target_local_share(int ranks);

@@ -218,7 +218,7 @@ float *pass_gradient(const struct model *m, const char *name, long columns)
 
 void pass_drop(const struct model *m, float *activation)
 {
-    if (m->pass->last)
+    if (m->pass->kind != NOT_LAST_PASS)
         ledger_release(activation);
 }
 
@@ -421,7 +421,7 @@ static void begin_pass(struct model *m, grad_hook *hook, void *ctx, enum pass_ki
     p->hook = hook;
     p->ctx = ctx;
     p->weight = NULL;
-    p->last = kind == LAST_PASS;
+    p->kind = kind;
 }
 
 void model_backward(struct model *m, const float *weight, grad_hook *hook, void *ctx, float *loss, enum pass_kind kind)
@@ -433,7 +433,8 @@ void model_backward(struct model *m, const float *weight, grad_hook *hook, void 
         leave_out_samples(m);
     float *dy = pass_gradient(m, "residual gradient", m->shape.dim);
     head_backward(m, weight, loss, dy);
-    pass_drop(m, p->out_f);
+    if (kind != HEAD_STAYS)
+        pass_drop(m, p->out_f);
     pass_layernorm_backward(m, p->ln_f, p->in_f, p->mean_f, p->rstd_f, dy);
     for_each_of_top(m, drop);
     for (int l = m->shape.layers - 1; l >= 0; l--) {
@@ -445,11 +446,9 @@ void model_backward(struct model *m, const float *weight, grad_hook *hook, void 
     ledger_release(dy);
 }
 
-void model_revisit(struct model *m, grad_hook *hook, void *ctx, enum pass_kind kind)
+static void revisit_blocks(struct model *m)
 {
     struct pass *p = m->pass;
-    begin_pass(m, hook, ctx, kind);
-    head_revisit(m);
     pass_show_layernorm(m, p->ln_f, p->in_f, p->mean_f, p->rstd_f, NULL);
     drop_top(m);
     for (int l = m->shape.layers - 1; l >= 0; l--) {
@@ -457,21 +456,30 @@ void model_revisit(struct model *m, grad_hook *hook, void *ctx, enum pass_kind k
         m->arch->revisit(m, l);
         block_end(m, l);
     }
-    show_embeddings(m, NULL);
 }
 
-void model_revisit_tied(struct model *m, grad_hook *hook, void *ctx, enum pass_kind kind)
+void model_revisit(struct model *m, enum revisit parts, grad_hook *hook, void *ctx)
 {
-    begin_pass(m, hook, ctx, kind);
-    head_revisit(m);
-    drop_all(m);
-    pass_show(m, m->pass->wte, NULL, NULL);
+    struct pass *p = m->pass;
+    const enum pass_kind before = p->kind;
+    begin_pass(m, hook, ctx, LAST_PASS);
+    if (parts & REVISIT_HEAD)
+        head_revisit(m);
+    if (parts & REVISIT_KEPT_HEAD)
+        pass_show(m, p->head, p->out_f, NULL);
+    if (parts & REVISIT_BLOCKS)
+        revisit_blocks(m);
+    show_embeddings(m, NULL);
+    if (before == HEAD_STAYS)
+        pass_drop(m, p->out_f);
+    else if (before == NOT_LAST_PASS && !(parts & REVISIT_BLOCKS))
+        drop_all(m);
 }
 
 void model_loss(struct model *m, float *loss)
 {
     struct pass *p = m->pass;
-    p->last = true;
+    p->kind = LAST_PASS;
     head_loss(m, loss);
     drop_all(m);
 }

@@ -79,7 +79,7 @@ void model_init(struct model *, uint64_t seed);          /* N(0, 0.02), biases 0
 /* After params were written by any other than model_init, before the next pass. */
 void model_weights_changed(struct model *);
 
-enum pass_kind { LAST_PASS, NOT_LAST_PASS };
+enum pass_kind { LAST_PASS, NOT_LAST_PASS, HEAD_STAYS };
 typedef void grad_hook(struct layer *, struct span, void *ctx);
 
 /* Keeps what the backward pass needs.  Inside a ledger program, as all passes. */
@@ -90,14 +90,17 @@ void model_forward(struct model *, const struct batch *);
  * A sample of weight 0 is left out whatever it holds, also what is not finite; its activations are lost.
  * loss (n), if not NULL, gets each sample's loss: mean cross-entropy over its targets, unweighted.  It is computed
  * here and not in the forward pass, because loss and gradient share the logits, which are never stored for a batch.
- * After LAST_PASS the activations are gone; before it they stay intact for another pass. */
+ * After LAST_PASS the activations are gone; before it they stay intact for another pass.  After HEAD_STAYS there is
+ * only the head's input. */
 void model_backward(struct model *, const float *weight, grad_hook *, void *ctx, float *loss, enum pass_kind);
 
-/* Shows every layer with parameters to the hook once more with its input x, and back-propagates nothing.  The head's
- * dy is formed again (of the sum of losses); the hook finds other layers' dy where it kept them. */
-void model_revisit(struct model *, grad_hook *, void *ctx, enum pass_kind);
-/* The same for a head and an embedding that are tied, and no other layer. */
-void model_revisit_tied(struct model *, grad_hook *, void *ctx, enum pass_kind);
+/* After a backward pass: shows layers with parameters to the hook once more with their input x, and back-propagates
+ * nothing.  The hook finds dy where it kept it; the head's is formed again (of the sum of losses), unless it was kept.
+ * Embeddings can be shown after every kind of pass, the head too after HEAD_STAYS, blocks only after NOT_LAST_PASS.
+ * Then the activations are gone. */
+enum revisit { REVISIT_EMBEDDINGS = 0, REVISIT_HEAD = 1, REVISIT_KEPT_HEAD = 2, REVISIT_BLOCKS = 4,
+    REVISIT_ALL = REVISIT_HEAD | REVISIT_BLOCKS };
+void model_revisit(struct model *, enum revisit, grad_hook *, void *ctx);
 
 /* Instead of a backward pass: only the losses (n), then the activations are gone. */
 void model_loss(struct model *, float *loss);

@@ -26,7 +26,7 @@ struct pass {
     /* the backward pass at work */
     grad_hook *hook;
     void *ctx;
-    bool last;
+    enum pass_kind kind;
     bool again;                      /* not the first pass after the forward pass */
     const float *weight;             /* (n) of samples in a weighted pass; those of weight 0 are left out.  Else NULL */
 };

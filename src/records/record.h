@@ -73,6 +73,7 @@ extern const char *const stage_name[N_STAGES];
     F(F64, estimated_run_time, "s", "the same, of verification and all steps")                                      \
     F(U64, predicted_peak, "byte", "device bytes reserved at most, from the dry run of the parent")                 \
     F(U64, peak_ledger, "byte", "device bytes reserved at most, in the run")                                        \
+    F(TEXT, policy, "", "of auto: m samples at once, layers that store, how others form norms, whose dy is kept")   \
     F(TEXT, peak_phase, "", "phase of the step in which most bytes are in use")                                     \
     F(U64, peak_rss, "byte", "highest resident set of the process")                                                 \
     F(F64, noise_std, "1", "standard deviation of the noise on the sum")                                            \

@@ -89,7 +89,7 @@ static const struct record *find_standard(const struct sweep_state *s, const str
     static const char *const ignored[] = {"trainer", "clipping", "physical_batch_size", "max_grad_norm",
                                           "clip_quantile", "clip_learning_rate", "clip_count_noise",
                                           "noise_multiplier", "noise_placement", "noise_generator",
-                                          "memory_limit", NULL};
+                                          "memory_budget", "memory_limit", NULL};
     const struct record *unsplit = NULL;
     for (size_t i = 0; i < s->n_records; i++) {
         const struct record *c = &s->record[i];
@@ -350,19 +350,21 @@ static void provenance(FILE *out, const struct sweep_state *s, const char *end)
     fprintf(out, "command: %s\n", h->command_line ? h->command_line : "");
 }
 
+/* What is to be said of a run beside its numbers. */
 static void messages(FILE *out, const struct line *l, size_t n, bool markdown)
 {
     bool any = false;
     for (size_t i = 0; i < n; i++) {
         const struct record *r = l[i].r;
-        if (record_status(r) == STATUS_OK && !r->message[0])
+        const bool fine = record_status(r) == STATUS_OK && !r->message[0];
+        if (fine && !r->policy[0])
             continue;
         if (!any)
             fputc('\n', out);
         any = true;
         fprintf(out, "%srun %llu, %s %s, %s, batch %s, sequence %s: %s: %s\n", markdown ? "- " : "",
                 (unsigned long long)r->run_id, r->config.trainer, r->config.clipping, r->config.model,
-                l[i].cell[BATCH], l[i].cell[SEQ], r->status, r->message);
+                l[i].cell[BATCH], l[i].cell[SEQ], fine ? "policy" : r->status, fine ? r->policy : r->message);
     }
 }
 

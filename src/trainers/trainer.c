@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define TRAINER_LIST(X)                                                       \
-    X(standard) X(dpsgd) X(fastclip) X(ghost) X(bookkeeping) X(mixed) X(microbatch)          \
+    X(standard) X(dpsgd) X(fastclip) X(ghost) X(bookkeeping) X(mixed) X(microbatch) X(auto)          \
     X(broken_noclip) X(broken_embedding) X(broken_tied) X(broken_divisor) X(broken_noise)                \
     X(broken_samekey) X(broken_shares)
 
@@ -356,6 +356,18 @@ void trainer_stored_sqnorm(struct trainer *t, const struct layer *l, const float
     }
 }
 
+void trainer_keep_dy(struct trainer *t, struct layer *l, struct span s)
+{
+    if (l->dy_may_stay) {
+        l->keep_dy = true;
+        t->stored[l->index] = (float *)l->dy;
+    } else {
+        const long n = (long)s.n * l->T * l->out;
+        t->stored[l->index] = ledger_take(MEMORY_OUTPUT_GRADIENTS, l->name, (size_t)n * sizeof(float));
+        KERNEL(copy, t->stored[l->index], l->dy, n);
+    }
+}
+
 void trainer_layer_sqnorm(struct trainer *t, struct layer *l, struct span s, enum norm_mode mode)
 {
     PHASE(NORM) l->ops->sqnorm(l, s, mode, t->sq + l->first_tensor * sq_stride(t), sq_stride(t));
@@ -432,6 +444,8 @@ static void clip_and_add(struct layer *l, struct span s, void *ctx)
 static void add_tied(struct layer *l, struct span s, void *ctx)
 {
     struct layer_clip *c = ctx;
+    if (!l->tied)
+        return;
     if (!l->in_spans)
         l->dy = c->tied_dy;
     trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
@@ -450,7 +464,7 @@ void trainer_clip_layers(struct trainer *t, const struct batch *x, grad_hook *sq
         trainer_norm_pass(t, x, clip_and_add, &c, wte ? NOT_LAST_PASS : LAST_PASS);
         if (wte) {
             clip_layer(&c, wte, (struct span){0, x->n});
-            model_revisit_tied(t->model, add_tied, &c, LAST_PASS);
+            model_revisit(t->model, REVISIT_HEAD, add_tied, &c);
             ledger_release(c.tied_dy);
         }
     }

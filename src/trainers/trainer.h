@@ -6,6 +6,7 @@
 #include "../model/model.h"
 #include "../privacy/clip.h"
 #include "optimizer.h"
+#include "policy.h"
 #include "thresholds.h"
 
 #include <stdint.h>
@@ -37,6 +38,7 @@ struct trainer_config {
     enum noise_generator noise_generator;
     double expected_batch_size;      /* the public constant that the noisy sum is divided by */
     enum norm_mode norm_mode;        /* fastclip: how norms of linear layers are formed */
+    struct policy policy;            /* auto */
     struct optimizer_config optimizer;
     enum accumulation accumulation;
     double dropout;                  /* probability */
@@ -51,6 +53,7 @@ struct trainer_ops {
     const char *summary;             /* one line for --help */
     bool is_private;
     bool is_control;                 /* deliberately wrong, must be found INVALID */
+    bool chooses;                    /* takes a policy, which is to be chosen under a budget */
     bool adds_stored;                /* what it adds is the very gradient whose norm it took: trainer_norm_slack */
     /* sum (P) += sum_b coef[b] g_b over one physical batch x.  Fills sq, and loss, norm, coef at x->first. */
     void (*clipped_grad)(struct trainer *, const struct batch *x);
@@ -140,6 +143,8 @@ grad_hook trainer_add_grad;
 /* sq += squared norms of the samples of a span whose gradients (n, P_l) of one layer are stored, rows `stride` apart.
  * Best right after they were written, when they are still in the cache. */
 void trainer_stored_sqnorm(struct trainer *, const struct layer *, const float *g, long stride, struct span);
+/* t->stored[layer] becomes the layer's dy (n,T,O) of the pass at work, to be released. */
+void trainer_keep_dy(struct trainer *, struct layer *, struct span);
 /* sq += squared norms of a layer's gradients for the samples of a span, not stored */
 void trainer_layer_sqnorm(struct trainer *, struct layer *, struct span, enum norm_mode);
 /* model_backward for a hook that asks for such norms: a tied head needs (B,T,D) numbers for its cross term. */

@@ -13,19 +13,6 @@
 
 struct book { struct trainer *t; const struct batch *x; };
 
-/* t->stored[layer] becomes the layer's dy (n,T,O); the head's is not kept. */
-static void keep_dy(struct trainer *t, struct layer *l, struct span s)
-{
-    if (l->dy_may_stay) {
-        l->keep_dy = true;
-        t->stored[l->index] = (float *)l->dy;
-    } else if (!l->in_spans) {
-        const long n = (long)s.n * l->T * l->out;
-        t->stored[l->index] = ledger_take(MEMORY_OUTPUT_GRADIENTS, l->name, (size_t)n * sizeof(float));
-        KERNEL(copy, t->stored[l->index], l->dy, n);
-    }
-}
-
 /* t->stored[layer] becomes its per-sample gradients (n, P_l). */
 static void keep_grad_sample(struct trainer *t, struct layer *l, struct span s)
 {
@@ -39,8 +26,8 @@ static void norm_and_keep(struct layer *l, struct span s, void *ctx)
     struct book *book = ctx;
     if (l->ops == &layer_layernorm)
         keep_grad_sample(book->t, l, s);
-    else
-        keep_dy(book->t, l, s);
+    else if (!l->in_spans)
+        trainer_keep_dy(book->t, l, s);
     trainer_layer_sqnorm(book->t, l, s, NORM_GRAM);
 }
 
@@ -75,7 +62,7 @@ static void clipped_grad(struct trainer *t, const struct batch *x)
     PHASE(FORWARD) model_forward(m, x);
     PHASE(BACKWARD) trainer_norm_pass(t, x, norm_and_keep, &book, NOT_LAST_PASS);
     PHASE(CLIP) trainer_coefficients(t, x, (struct span){0, x->n});
-    PHASE(BACKWARD) model_revisit(m, add_clipped, &book, LAST_PASS);
+    PHASE(BACKWARD) model_revisit(m, REVISIT_ALL, add_clipped, &book);
 }
 
 const struct trainer_ops trainer_bookkeeping = {

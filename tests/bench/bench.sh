@@ -4,7 +4,7 @@
 # What a part prints is kept in build/bench/PART.md; of all of them reference.py makes $REFERENCE (build/bench/reference).
 # BENCH=quick: three minutes instead of twenty; long: half an hour. docs/measuring.md says how to read it.
 . "$(dirname "$0")/part.sh"
-all=(bound trainers growth peer schedule records one_billion estimate)
+all=(bound trainers auto growth peer schedule records one_billion estimate)
 parts=("$@")
 ((${#parts[@]})) || parts=("${all[@]}")
 

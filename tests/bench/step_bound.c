@@ -12,6 +12,7 @@
  * CPU time is that of all threads. */
 #include "../../src/base/check.h"
 #include "../../src/base/text.h"
+#include "../../src/bench/choose.h"
 #include "../../src/bench/rig.h"
 #include "../../src/device/ledger.h"
 #include "../../src/device/timer.h"
@@ -35,6 +36,7 @@ struct subject {                          /* a trainer and its physical batch */
     char name[64];
     const struct trainer_ops *ops;
     struct config config;
+    struct policy policy;                 /* of auto */
 };
 
 static struct subject subject[MAX_SUBJECTS];
@@ -194,6 +196,7 @@ static void rig_open(struct rig *rig, const struct subject *s, enum ledger_mode 
     struct trainer_config trainer;
     config_model_shape(&s->config, &model);
     rig_trainer_config(&s->config, &trainer);
+    trainer.policy = s->policy;
     ledger_open(mode, 0);
     if (!rig_create_model(rig, &model) || !rig_create_parts(rig, s->ops, &trainer, (int)s->config.seq_len))
         die(EXIT_ENVIRONMENT, "out of memory: %s", ledger_message());
@@ -322,6 +325,9 @@ static void add_subject(const struct config *base, const struct trainer_ops *ops
     s->config.physical_batch_size = physical_batch_size;
     if (!config_resolve(&s->config, error, sizeof error))
         die(EXIT_USAGE, "%s", error);
+    struct choice choice;
+    choose_policy(&s->config, 0, &choice);
+    s->policy = choice.policy;
     snprintf(s->name, sizeof s->name, physical_batch_size ? "%s/%llu" : "%s", ops->name,
         (unsigned long long)physical_batch_size);
 }

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$ROOT/tests/on_standins.sh"
 
-points=(--trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch --batch-size "${BATCHES:-2,4}"
+points=(--trainer standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto --batch-size "${BATCHES:-2,4}"
     --seq-len "${LENGTHS:-64,128}" --wait-steps 0 --warmup-steps 0 --active-steps 2)
 tiny=(--model tiny)
 gpt2=(--model gpt2 --layers 2 --dim 64 --heads 4 --vocab 500 --max-seq 128)
