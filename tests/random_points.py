@@ -38,7 +38,7 @@ class Deck:
 def decks(r, largest):
     """What is dealt: sizes are multiples of nothing, and the smallest possible are among them.
 
-    But for a vocabulary of 2, where gradients cancel and rounding alone would be verified.
+    But for a vocabulary or a width of 2, where gradients cancel and rounding alone would be verified.
     """
     dealt = {
         "model": ["tiny", "gpt2"], "layers": [1, 1, 2, 3], "heads": [1, 1, 2, 3, 4],
@@ -58,10 +58,11 @@ def shape(number, dealing, ranks):
     dealt = {key: deck.deal() for key, deck in dealing.items()}
     batch = max(dealt["batch-size"], ranks)
     share = (batch + ranks - 1) // ranks
+    width = dealt["heads"] * dealt["dim"]
     if dealt["optimizer"] != "sgd" or ranks > 1:
         dealt["accumulate"] = "sum"
     dealt.update({
-        "dim": max(2, dealt["heads"] * dealt["dim"]), "max-seq": dealt["seq-len"] + dealt["max-seq"],
+        "dim": width if width > 2 else 3 * dealt["heads"], "max-seq": dealt["seq-len"] + dealt["max-seq"],
         "batch-size": batch, "physical-batch-size": min(dealt["physical-batch-size"], share),
         "ranks-per-run": ranks, "seed": number, "wait-steps": 0, "warmup-steps": 0, "active-steps": 2,
     })
