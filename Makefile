@@ -106,7 +106,8 @@ $(BUILD)/tests/gpu/kernel_bits: $(BUILD)/tests/emu/kernel_bits.o $(BUILD)/tests/
 $(BUILD)/tests/gpu/kernel_speed: $(BUILD)/tests/gpu/kernel_speed.o
 $(DEVICE_PROGRAMS): %: %.o $(OBJECTS)
 $(BUILD)/tests/gpu/group_of_one: \
-    LIBS += $(addprefix -Wl$(comma)--wrap=,group_sum group_reduce_scatter group_all_gather)
+    LIBS += $(addprefix -Wl$(comma)--wrap=,group_sum group_overlaps group_sum_part group_sum_join group_reduce_scatter \
+      group_all_gather)
 CAPPED := $(addprefix $(BUILD)/tests/gpu/,kernel_bits group_of_one)
 $(CAPPED): $(BUILD)/tests/gpu/kernel_grid.o
 $(CAPPED): LIBS += -Wl,--wrap=__cudaPushCallConfiguration

@@ -12,6 +12,7 @@
 static struct group the_group = {.size = 1};
 static struct channel *channel;
 static uint64_t bytes_sent;
+static long handed_over;             /* elements of parts that are not joined yet */
 
 const struct group *group(void)
 {
@@ -139,6 +140,24 @@ void group_sum(float *x, long n)
         return;
     door_sum(x, n);
     bytes_sent += 2 * part_bytes(n);
+}
+
+bool group_overlaps(void)
+{
+    return !is_silent() && door_overlaps();
+}
+
+void group_sum_part(float *x, long n)
+{
+    door_sum_part(x, n);
+    handed_over += n;
+}
+
+void group_sum_join(void)
+{
+    door_sum_join();
+    bytes_sent += 2 * part_bytes(handed_over);
+    handed_over = 0;
 }
 
 void group_reduce_scatter(float *x, long n)

@@ -7,6 +7,7 @@
  * leaves the others waiting: their ranks end them. */
 #ifndef GROUP_H
 #define GROUP_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,12 @@ struct part group_part(long n, int rank, int size);
 
 /* Vectors of floats in device memory, in place, enqueued like kernels. */
 void group_sum(float *x, long n);            /* every member ends with the sum over members, the same bits on all */
+/* A vector whose last parts are known before its first: each part is summed beside what is enqueued after it, which
+ * must leave the part alone until the join.  All members hand over the same parts in the same order.  Only where
+ * group_overlaps() says so (NCCL): elsewhere one group_sum is better. */
+bool group_overlaps(void);
+void group_sum_part(float *x, long n);
+void group_sum_join(void);                   /* what is enqueued from now on sees the sums of all parts */
 void group_reduce_scatter(float *x, long n); /* the own part becomes the sum; the rest is undefined */
 void group_all_gather(float *x, long n);     /* every part becomes what its owner has there */
 

@@ -84,6 +84,11 @@ void door_sum(float *x, long n)
     through_buckets(&(struct way){SUM_FLOATS, x, n, 0, 1});
 }
 
+/* A process that waits for its rank computes nothing meanwhile. */
+bool door_overlaps(void) { return false; }
+void door_sum_part(float *x, long n) { door_sum(x, n); }
+void door_sum_join(void) {}
+
 /* The parts but for what the last one has more than the others. */
 static struct way parts_of(enum collective collective, float *x, long n)
 {

@@ -1,7 +1,8 @@
 /* group_nccl.c - the door of GPUs: vectors go from GPU to GPU over NCCL, in the stream of the kernels.
  *
  * Member 0 makes the identity of the communicator, all learn it from their ranks.  One call takes a whole vector in
- * place: NCCL itself cuts it into pieces that travel at the same time.
+ * place: NCCL itself cuts it into pieces that travel at the same time.  Parts of a sum go in a stream of their own,
+ * which waits for the kernels that are enqueued so far; the kernels after the join wait for it.
  * Nothing here waits for ever.  The communicator does not block, so a call returns at once and is asked about until
  * NCCL has started it; and while the host waits for the stream, a watcher asks for errors of what is on its way.  An
  * error aborts the communicator and ends this member, with its number, NCCL's words and the call.  A member whose
@@ -24,6 +25,8 @@ static const struct timespec SHORT = {0, 200000}, LONG = {0, 50000000};
 static struct {
     ncclComm_t comm;
     pthread_t watcher;
+    cudaStream_t parts;
+    cudaEvent_t ready, summed;   /* in the stream of kernels, and in that of parts */
     volatile bool closing;
 } nccl;
 
@@ -37,6 +40,15 @@ static const char *nccl_words(ncclResult_t result)
     return text;
 }
 #define CHECK_NCCL(call) CHECK_GENERIC(ncclResult_t, call, ncclSuccess, nccl_words)
+
+static const char *cuda_words(cudaError_t error)
+{
+    static char text[256];
+    snprintf(text, sizeof text, "member %d of %d: %s (%s) on its GPU", group()->rank, group()->size,
+        cudaGetErrorString(error), cudaGetErrorName(error));
+    return text;
+}
+#define CHECK_CUDA(call) CHECK_GENERIC(cudaError_t, call, cudaSuccess, cuda_words)
 
 /* ---- waiting ------------------------------------------------------------------------------------------------- */
 
@@ -93,6 +105,9 @@ void door_open(void)
         CHECK_NCCL(ncclGetUniqueId(&id));
     group_share(&id, sizeof id);
     SETTLE(ncclCommInitRankConfig(&nccl.comm, group()->size, id, group()->rank, &config));
+    CHECK_CUDA(cudaStreamCreateWithFlags(&nccl.parts, cudaStreamNonBlocking));
+    CHECK_CUDA(cudaEventCreate(&nccl.ready));
+    CHECK_CUDA(cudaEventCreate(&nccl.summed));
     nccl.closing = false;
     CHECK(pthread_create(&nccl.watcher, NULL, watch, NULL) == 0);
 }
@@ -102,6 +117,9 @@ void door_close(void)
     device_sync();
     nccl.closing = true;
     pthread_join(nccl.watcher, NULL);
+    CHECK_CUDA(cudaEventDestroy(nccl.summed));
+    CHECK_CUDA(cudaEventDestroy(nccl.ready));
+    CHECK_CUDA(cudaStreamDestroy(nccl.parts));
     SETTLE(ncclCommFinalize(nccl.comm));
     CHECK_NCCL(ncclCommDestroy(nccl.comm));
     nccl.comm = NULL;
@@ -112,6 +130,21 @@ static cudaStream_t stream(void) { return device_stream(); }
 void door_sum(float *x, long n)
 {
     SETTLE(ncclAllReduce(x, x, (size_t)n, ncclFloat, ncclSum, nccl.comm, stream()));
+}
+
+bool door_overlaps(void) { return true; }
+
+void door_sum_part(float *x, long n)
+{
+    CHECK_CUDA(cudaEventRecord(nccl.ready, stream()));
+    CHECK_CUDA(cudaStreamWaitEvent(nccl.parts, nccl.ready, 0));
+    SETTLE(ncclAllReduce(x, x, (size_t)n, ncclFloat, ncclSum, nccl.comm, nccl.parts));
+}
+
+void door_sum_join(void)
+{
+    CHECK_CUDA(cudaEventRecord(nccl.summed, nccl.parts));
+    CHECK_CUDA(cudaStreamWaitEvent(stream(), nccl.summed, 0));
 }
 
 /* NCCL's parts are of one size, the last of ours has a rest as well. */

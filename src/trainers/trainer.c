@@ -130,6 +130,7 @@ struct trainer *trainer_create(const struct trainer_ops *ops, struct model *mode
     if (!t || !stored || !begun)
         die(EXIT_ENVIRONMENT, "out of host memory");
     *t = (struct trainer){.ops = ops, .config = *config, .model = model, .stored = stored, .sum_begun = begun};
+    sum_parts_create(&t->parts, model);
     t->config.ranks = ranks_of(config);
     model->recompute = config->recompute;
     take_role(t);
@@ -169,6 +170,7 @@ void trainer_free(struct trainer *t)
     optimizer_free(&t->optimizer);
     if (t->config.accumulation == ACCUMULATE_SUM)
         ledger_free(t->sum);
+    sum_parts_free(&t->parts);
     free(t->sum_begun);
     free(t->stored);
     free(t);
@@ -266,6 +268,7 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
         ledger_rewind(mark);
         const struct batch physical = batch_slice(x, b, trainer_physical_size(x->n - b, most));
         PHASE(NORM) KERNEL(fill, t->sq, 0.0f, (long)t->model->n_tensors * most);
+        sum_parts_of(&t->parts, &physical, b + physical.n >= x->n);
         t->ops->clipped_grad(t, &physical);
         PHASE(CLIP) count_unclipped(t, &physical);
         if (hook)
@@ -308,7 +311,8 @@ static struct drawn_noise sum_with_noise(struct trainer *t)
         PHASE(AGGREGATE) group_reduce_scatter(t->sum, P);
         break;
     default:
-        trainer_sum_over_group(t, t->sum);
+        if (!sum_parts_join(&t->parts))
+            trainer_sum_over_group(t, t->sum);
         break;
     }
     if (t->noise.generator == NOISE_PHILOX)
@@ -326,6 +330,7 @@ static void move_thresholds(struct trainer *t, int n)
 void trainer_step(struct trainer *t, const struct batch *x)
 {
     float *w = t->model->params;
+    sum_parts_begin(&t->parts, t->sum, t->config.noise_placement == NOISE_SUM);
     trainer_clipped_sum(t, x, NULL, NULL);
     const struct drawn_noise noise = sum_with_noise(t);
     PHASE(UPDATE) optimizer_update(&t->optimizer, w + t->own_begin, t->sum + t->own_begin, 1.0 / t->divisor, noise);
@@ -428,13 +433,19 @@ static void clip_layer(struct layer_clip *c, const struct layer *l, struct span 
         l->n_tensors, s.n);
 }
 
+static void add_clipped(struct layer_clip *c, struct layer *l, struct span s)
+{
+    trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
+    sum_parts_grew(&c->t->parts, l, s);
+}
+
 static void clip_and_add(struct layer *l, struct span s, void *ctx)
 {
     struct layer_clip *c = ctx;
     c->sqnorm_of(l, s, c->t);
     if (!l->tied) {
         clip_layer(c, l, s);
-        trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
+        add_clipped(c, l, s);
     } else if (!l->in_spans) {
         KERNEL(copy, c->tied_dy, l->dy, (long)s.n * l->T * l->out);
     }
@@ -448,7 +459,7 @@ static void add_tied(struct layer *l, struct span s, void *ctx)
         return;
     if (!l->in_spans)
         l->dy = c->tied_dy;
-    trainer_add_weighted(c->t, l, s, trainer_weights(c->t, l, c->x));
+    add_clipped(c, l, s);
 }
 
 void trainer_clip_layers(struct trainer *t, const struct batch *x, grad_hook *sqnorm_of)

@@ -7,6 +7,7 @@
 #include "../privacy/clip.h"
 #include "optimizer.h"
 #include "policy.h"
+#include "sum_parts.h"
 #include "thresholds.h"
 
 #include <stdint.h>
@@ -70,6 +71,7 @@ struct trainer {
                                       * momentum: on top of what that held */
     bool *sum_begun;                 /* (tensors), host: by a layer's first tensor, whether something was added to its
                                       * part of the sum in this step: what comes first overwrites what is there */
+    struct sum_parts parts;          /* of a group, see there */
     struct optimizer optimizer;
     float *sq;                       /* (tensors, physical batch size): squared norms of per-sample gradients */
     float *norm, *coef, *loss;       /* (the rank's share of the batch), of its samples in order; coef: not per_layer */

@@ -42,6 +42,7 @@ static void add_clipped(struct layer *l, struct span s, void *ctx)
             l->dy = t->stored[l->index];
         trainer_add_weighted(t, l, s, trainer_weights(t, l, book->x));
     }
+    sum_parts_grew(&t->parts, l, s);
     if (!l->in_spans)
         ledger_release(t->stored[l->index]);
 }

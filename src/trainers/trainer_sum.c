@@ -40,9 +40,11 @@ void trainer_add_weighted(struct trainer *t, struct layer *l, struct span s, str
     l->ops->grad(l, s, w, t->sum + l->offset, begin_in_sum(t, l));
 }
 
-void trainer_add_grad(struct layer *l, struct span s, void *t)
+void trainer_add_grad(struct layer *l, struct span s, void *ctx)
 {
+    struct trainer *t = ctx;
     trainer_add_weighted(t, l, s, UNWEIGHTED);
+    sum_parts_grew(&t->parts, l, s);
 }
 
 void trainer_add_stored(struct trainer *t, const struct layer *l, const float *g, long stride, const struct batch *x,

@@ -22,23 +22,34 @@ struct CUevent_st {
 };
 static struct CUstream_st *streams;
 
+static void run_first(cudaStream_t stream)
+{
+    struct work *w = stream->first;
+    stream->first = w->next;
+    if (!w->next)
+        stream->end = &stream->first;
+    if (!standin_sticky_error())
+        w->run(w->context);
+    free(w);
+}
+
 static void drain(cudaStream_t stream)
 {
-    while (stream->first) {
-        struct work *w = stream->first;
-        stream->first = w->next;
-        if (!w->next)
-            stream->end = &stream->first;
-        if (!standin_sticky_error())
-            w->run(w->context);
-        free(w);
-    }
+    while (stream->first)
+        run_first(stream);
 }
 
 void standin_drain(void)
 {
     for (cudaStream_t s = streams; s; s = s->next)
         drain(s);
+}
+
+/* New streams stand before older ones in the list. */
+static bool is_lazy(cudaStream_t stream)
+{
+    const char *lazy = getenv("CUDA_STANDIN_LAZY");
+    return lazy && (strcmp(lazy, "first") != 0 || !stream->next);
 }
 
 void standin_enqueue(cudaStream_t stream, void (*run)(void *), const void *context, size_t bytes)
@@ -51,7 +62,7 @@ void standin_enqueue(cudaStream_t stream, void (*run)(void *), const void *conte
     memcpy(w->context, context, bytes);
     *stream->end = w;
     stream->end = &w->next;
-    if (!getenv("CUDA_STANDIN_LAZY"))
+    if (!is_lazy(stream))
         drain(stream);
 }
 
@@ -124,6 +135,27 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     event->stream = stream;
     event->recorded++;
     standin_enqueue(stream, reach, &event, sizeof event);
+    return cudaSuccess;
+}
+
+struct wait { cudaEvent_t event; long times; };
+
+/* Work of the other stream is done until the event is reached as often as it was recorded when the wait was asked for,
+ * and none behind it: that may wait for this stream. */
+static void wait_for(void *context)
+{
+    const struct wait *w = context;
+    while (w->event->reached < w->times && w->event->stream->first)
+        run_first(w->event->stream);
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+    ENTRY(cudaErrorInvalidResourceHandle);
+    if (flags)
+        standin_violation("cudaStreamWaitEvent: flags have no stand-in");
+    const struct wait w = {event, event->recorded};
+    standin_enqueue(stream, wait_for, &w, sizeof w);
     return cudaSuccess;
 }
 

@@ -5,6 +5,7 @@
  * GPU might let pass ends the program with code 99 and one line.
  *
  *   CUDA_STANDIN_LAZY=1         work of a stream is done when something waits for it, not at once
+ *   CUDA_STANDIN_LAZY=first     ... of the first stream: others run ahead of it where they do not wait
  *   CUDA_STANDIN_GUARD=1        an allocation ends at memory that cannot be touched
  *   CUDA_STANDIN_MEMORY=bytes   of each GPU (1 GiB)
  *   CUDA_STANDIN_DEVICES=n      GPUs (2); CUDA_VISIBLE_DEVICES chooses among them
