@@ -36,7 +36,7 @@ check "plan says the same into a file" dpsweep plan "$TMPDIR/random.sweep" --thr
 check "... with the status predicted" all_are "$TMPDIR/plan.h5" status predicted
 check "... the memory, to the byte, and the work of each phase" \
     "$PYTHON" tests/predicted_is_measured.py "$random" "$TMPDIR/plan.h5"
-check "... of every trainer with every clipping, precision and number of ranks" said "^126 runs, 120 combinations"
+check "... of every trainer with every clipping, precision and number of ranks" said "^144 runs, 138 combinations"
 check "... and an estimate of time where no time was measured" file_holds "$TMPDIR/plan.h5" \
     'all(c["estimated_step_time"] > 0) and all(c["step_time_p50"] != c["step_time_p50"])'
 check_fails 2 "an existing file is not touched" dpsweep plan -o "$TMPDIR/plan.h5"
