@@ -1,13 +1,13 @@
 #!/bin/bash
 # Predictions against measurements, on many random shapes: too long for every day.
-#     SHAPES=300 CUDA_SHAPES=342 tests/long/plan.sh
+#     SHAPES=300 CUDA_SHAPES=396 tests/long/plan.sh
 # On the CPU every shape is for every trainer.  The stand-ins of CUDA take a second for a run: there each shape is for
-# one, and 342 is the number of combinations of trainer, clipping, precision, recomputation and ranks.
+# one, and 396 is the number of combinations of trainer, clipping, precision, recomputation and ranks.
 . "$(dirname "$0")/../lib.sh"
 
 PYTHON=${PYTHON:-/usr/bin/python3}
-shapes=${SHAPES:-300} cuda_shapes=${CUDA_SHAPES:-342}
-trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch
+shapes=${SHAPES:-300} cuda_shapes=${CUDA_SHAPES:-396}
+trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto
 
 # as_predicted "which" THREADS all|one SHAPES SEED ...: of random_points.py, run by three ranks of runs()
 as_predicted() {
