@@ -40,6 +40,13 @@ check "... two samples on average" sizes "abs(size[0].mean() - 2) < 4.5 * np.sqr
 check "the default capacity is beyond what happens" sizes "capacity > 20 and size.max() < capacity"
 
 results=$TMPDIR/one.h5
+# a product that adds to the sum may need more workspace than one that overwrites it
+long=(--model tiny --layers 1 --dim 128 --vocab 100 --max-seq 1024 --sampling poisson --data random:100)
+check "a second physical batch finds its workspace" dpsweep run "${long[@]}" --trainer standard --batch-size 1 \
+    --seq-len 1024 --active-steps 8
+check "... also where it is full and comes seldom" dpsweep run "${long[@]}" --trainer ghost --batch-size 4 \
+    --seq-len 256 --active-steps 30
+
 check "a batch is cut at --max-batch-size" dpsweep run "${small[@]}" --sampling poisson --batch-size 2 --data random:4 \
     --max-batch-size 2 --active-steps 30 -o "$results"
 check "... and what was dropped is counted" \

@@ -92,8 +92,11 @@ static void rehearse(struct rig *r, int expected)
     trainer_step(r->trainer, &batch);
     if (fewest < most)
         trainer_step(r->trainer, &smaller);
-    if (config->sizes_vary)
-        trainer_rehearse_sizes(r->trainer, &batch);
+    if (config->sizes_vary) {
+        const int two = 2 * config->physical_batch_size, share = trainer_share(config);
+        const struct batch large = batch_buffer_view(r->buffer, two < share ? two : share);
+        trainer_rehearse_sizes(r->trainer, &large);
+    }
     rig_rehearse_verification(r);
     trainer_reset(r->trainer);
     ledger_rehearse_end();

@@ -278,13 +278,23 @@ void trainer_clipped_sum(struct trainer *t, const struct batch *x, physical_hook
     ledger_finish();
 }
 
+static void rehearse_size(struct trainer *t, const struct batch *x, int n)
+{
+    if (n > x->n)
+        return;
+    const struct batch some = batch_slice(x, 0, n);
+    trainer_step(t, &some);
+}
+
 void trainer_rehearse_sizes(struct trainer *t, const struct batch *x)
 {
     const int most = t->config.physical_batch_size;
-    for (int n = 0; n < most; n = n ? 2 * n : 1) {
-        const struct batch some = batch_slice(x, 0, n);
-        trainer_step(t, &some);
+    rehearse_size(t, x, 0);
+    for (int n = 1; n < most; n *= 2) {
+        rehearse_size(t, x, n);
+        rehearse_size(t, x, 3 * n < most ? 3 * n : most + n); /* 2 n, or a full one, and then n */
     }
+    rehearse_size(t, x, 2 * most);
 }
 
 void trainer_sum_over_group(struct trainer *t, float *x)

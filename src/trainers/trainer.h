@@ -118,7 +118,9 @@ typedef void physical_hook(struct trainer *, const struct batch *, void *ctx);
  * This and trainer_step run inside PROGRAM_STEP of the ledger. */
 void trainer_clipped_sum(struct trainer *, const struct batch *, physical_hook *, void *ctx);
 void trainer_step(struct trainer *, const struct batch *); /* sum over batch and group, noise, update */
-/* Rehearses a step for every size that a physical batch can have when batches vary in size; x: a physical batch. */
+/* Rehearses steps in which a physical batch of every size that occurs when batches vary in size comes first, and later:
+ * products that overwrite the sum and that add to it need workspace of their own.  x: two physical batches, or the most
+ * samples of a step. */
 void trainer_rehearse_sizes(struct trainer *, const struct batch *x);
 
 void trainer_sum_over_group(struct trainer *, float *);  /* x (P) = sum over ranks */
