@@ -8,6 +8,7 @@ struct prediction {
     uint64_t n_params, peak_bytes, kind_bytes[N_MEMORY_KINDS];
     double flops;                        /* of one step */
     double step_s, run_s;                /* estimated; of all steps and verification */
+    char policy[TEXT_BYTES];             /* of a trainer that chooses; else "" */
 };
 
 /* A configuration of the sweep and how far it has come. */

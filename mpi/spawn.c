@@ -71,7 +71,7 @@ static char *field_option(const struct field *field, const struct config *config
 
 static char **child_arguments(const struct task *task)
 {
-    char **list = calloc((size_t)n_config_fields + 7, sizeof *list);
+    char **list = calloc((size_t)n_config_fields + 8, sizeof *list);
     CHECK(list);
     size_t n = 0;
     list[n++] = format_text("dpsweep");
@@ -81,6 +81,8 @@ static char **child_arguments(const struct task *task)
     list[n++] = format_text("--threads=%llu", (unsigned long long)task->threads);
     if (task->n_members > 1)
         list[n++] = format_text("--member");
+    if (task->policy[0])
+        list[n++] = format_text("--policy=%s", task->policy);
     for (int f = 0; f < n_config_fields; f++)
         list[n++] = field_option(&config_field[f], &task->config);
     return list;

@@ -16,6 +16,7 @@
 /* What a rank has to know to run one configuration. */
 struct task {
     struct config config;     /* resolved */
+    char policy[TEXT_BYTES];  /* that the prediction has chosen, which is what is measured; "": the trainer has none */
     uint64_t threads;
     int gpu;                  /* index among those the rank sees; ignored where there are none */
     double timeout_s, stall_s; /* 0: none */

@@ -28,6 +28,9 @@ static void any_policy(struct pairing p)
             .dropout = number % 3 ? 0 : 0.3};
         if (number % 2)                    /* blocks are stored, and their activations gone when the head comes again */
             for (int kind = KIND_Q; kind <= KIND_DOWN; kind++) wish.policy.stored[kind] = layers;
+        char text[512];                    /* as it travels to another process */
+        policy_text(&wish.policy, &wish.shape, text, sizeof text);
+        assert_true(policy_read(text, &wish.shape, &wish.policy));
         struct rig *r = rig_open(&wish);
         rig_find_truth(r);
         r->t->config.max_grad_norm = threshold(&r->truth, SOME_CLIPPED);
@@ -38,6 +41,25 @@ static void any_policy(struct pairing p)
         for (int b = 0; b < n; b++) near(who, b, norm[b], r->truth.norm[b], ROUNDING * r->truth.norm[b]);
         rig_close();
     }
+}
+
+static void a_policy_can_be_read(void **state)
+{
+    (void)state;
+    const struct model_shape shape[2] = {{ARCH_POSTLN, 100, 8, 7, 2, 8}, {ARCH_GPT2, 100, 8, 7, 2, 8}};
+    char text[TEXT_BYTES], again[TEXT_BYTES];
+    struct policy p;
+    for (int number = 0; number < 200; number++) {
+        const struct policy random = random_policy(7);
+        policy_text(&random, &shape[number % 2], text, sizeof text);
+        if (strlen(text) == sizeof text - 1)
+            continue;                      /* cut: more kinds are split than the knapsack splits */
+        assert_true(policy_read(text, &shape[number % 2], &p));
+        policy_text(&p, &shape[number % 2], again, sizeof again);
+        assert_string_equal(again, text);
+    }
+    static const char *const wrong[] = {"", "m=", "m=1; save q", "m=1; store x", "m=1; store q; store k", "m=1 thrice"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(policy_read(wrong[i], &shape[0], &p));
 }
 
 static void any_policy_gives_the_clipped_sum(void **state)
@@ -146,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CLOSED(any_policy_gives_the_clipped_sum),
         cmocka_unit_test(a_policy_has_words),
+        cmocka_unit_test(a_policy_can_be_read),
         cmocka_unit_test(a_choice_fits_its_budget_or_is_the_leanest),
         cmocka_unit_test(a_choice_is_near_the_quickest),
         cmocka_unit_test(others_have_no_choice),

@@ -76,6 +76,18 @@ check "... not by its FLOPs" said '1/2 microbatch B=4 T=8 '
 check "... which default rates would choose" dpsweep sweep --threads 1 "${points[@]}" --no-output "$TMPDIR/two.sweep"
 check "... as they do" said '1/2 microbatch B=1 T=200 '
 
+# auto chooses by the first rank's profile, also for children of other ranks
+edited "$TMPDIR/store.json" '
+for op in entry["products"].values(): op["call"] += 0.01'
+choose() { mpirun_n 2 "$BUILD/dpsweep" sweep --threads 1 --trainer auto --batch-size 4,8 --seq-len 32,64 "$@"; }
+check "all ranks take the policy of the prediction" choose --profile "$TMPDIR/store.json" -o "$TMPDIR/store.h5"
+check "... and its memory" "$PYTHON" tests/predicted_is_measured.py "$TMPDIR/store.h5"
+check "... which other rates would not choose" choose -o "$TMPDIR/other.h5"
+check "... as they do" "$PYTHON" -c "
+import h5py
+a, b = (h5py.File(f'$TMPDIR/{name}.h5')['runs']['policy'][:] for name in ('store', 'other'))
+assert all(a) and (a != b).any(), (a, b)"
+
 # ---- what is no profile
 check_refused() { # "text" FILE pattern
     check_fails 2 "$1 is refused" plan --profile "$2"

@@ -54,6 +54,7 @@ int worker_main(int argc, char **argv)
     record_init(&record);
     record.config = points.config[0];
     record.threads = options.threads;
+    snprintf(record.policy, sizeof record.policy, "%s", options.policy ? options.policy : "");
     run_config(&points.config[0], &record);
     if (!worker_send((int)options.result_fd, &record))
         die(EXIT_ENVIRONMENT, "cannot send the result: %s", strerror(errno));

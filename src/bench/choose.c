@@ -317,17 +317,24 @@ static bool choose(struct search *s, int n_without_budget, double budget_bytes)
     return any_fits;
 }
 
-static const struct target *place; /* NULL: where the program runs */
+static const struct target *place; /* NULL: where the program runs, */
+static double here_bytes;          /* and what a run may take here; 0: as one of one rank */
 
 void choose_for(const struct target *target)
 {
     place = target;
 }
 
+void choose_within(double bytes)
+{
+    here_bytes = bytes;
+}
+
 double choose_budget(const struct config *c)
 {
-    const double here = target_local_share(1);
-    const double most = place ? target_usable_bytes(place, c) : config_memory(c) ? (double)config_memory(c) : here;
+    const double asked = config_memory(c) ? (double)config_memory(c) : INFINITY;
+    const double here = here_bytes ? here_bytes : target_local_share(1);
+    const double most = place ? target_usable_bytes(place, c) : here > 0 ? fmin(here, asked) : asked;
     return most > 0 ? most : INFINITY; /* nor is it, where nothing is known */
 }
 

@@ -38,6 +38,8 @@ struct choice {
 void choose_policy(const struct config *, int threads, struct choice *);
 /* From here on policies are chosen for this device, its memory and its rates.  NULL, at first: for this one. */
 void choose_for(const struct target *);
+/* On this one so many bytes are for a run; 0: as much as there is. */
+void choose_within(double bytes);
 void choose_print(const struct choice *, const struct config *);   /* the alternatives, for people: choose_print.c */
 /* config_memory, or what the device has; infinite: not known. */
 double choose_budget(const struct config *);

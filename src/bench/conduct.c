@@ -1,5 +1,6 @@
 /* conduct.c - rank 0 of a sweep: predicts all points, hands them out, and turns what comes back into records. */
 #include "conduct.h"
+#include "choose.h"
 #include "launch.h"
 #include "privacy.h"
 #include "progress.h"
@@ -48,7 +49,8 @@ static void predict(const struct sweep *s, struct point *p)
     record.config = *p->config;
     run_predict(p->config, (int)s->threads, &record);
     p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops,
-        record.estimated_step_time, record.estimated_run_time};
+        record.estimated_step_time, record.estimated_run_time, {0}};
+    snprintf(p->predicted.policy, sizeof p->predicted.policy, "%s", record.policy);
 #define KEEP_KIND(NAME, name, help) p->predicted.kind_bytes[MEMORY_##NAME] = record.predicted_##name;
     MEMORY_KIND_LIST(KEEP_KIND)
     record_clear(&record);
@@ -83,12 +85,28 @@ static bool stopped(const struct sweep *s)
     return gather_signal() || (limit_s > 0 && clock_wall_s() - s->start_s >= limit_s);
 }
 
+/* What a run on this rank's host may take beside those of the other ranks there, or on any rank's GPU; 0: not known. */
+static double memory_of_a_run(void)
+{
+    if (device_is_gpu())
+        return gather_gpu_facts() ? gather_gpu_facts()->largest_share_bytes : 0.0;
+    int most = 1;
+    for (int rank = 0, n; rank < world()->size; rank++) {
+        n = 0;
+        for (int other = 0; other < world()->size; other++)
+            n += world()->host_of[other] == world()->host_of[rank];
+        most = n > most ? n : most;
+    }
+    return target_local_share(most);
+}
+
 static void plan(struct sweep *s, const struct sweep_points *points)
 {
     struct sweep_state before;
     output_read(s->output, &before);
     resume_points(s->point, points->config, s->n, &before, s->options->retry_failed);
     sweep_state_clear(&before);
+    choose_within(memory_of_a_run());
     for (size_t i = 0; i < s->n; i++)
         if (s->point[i].state == POINT_DONE)
             s->done++;
@@ -165,21 +183,6 @@ static void give_up_hopeless(struct sweep *s)
             finish_unmeasured(s, &s->point[i], STATUS_CRASHED, why);
 }
 
-/* What a run on this rank's host may take beside those of the other ranks there, or on any rank's GPU; 0: not known. */
-static double memory_of_a_run(void)
-{
-    if (device_is_gpu())
-        return gather_gpu_facts() ? gather_gpu_facts()->largest_share_bytes : 0.0;
-    int most = 1;
-    for (int rank = 0, n; rank < world()->size; rank++) {
-        n = 0;
-        for (int other = 0; other < world()->size; other++)
-            n += world()->host_of[other] == world()->host_of[rank];
-        most = n > most ? n : most;
-    }
-    return target_local_share(most);
-}
-
 static void leave_out_too_large(struct sweep *s)
 {
     char why[TEXT_BYTES];
@@ -240,6 +243,7 @@ static struct task task_of(const struct sweep *s, const struct point *p)
 {
     struct task task = {.config = *p->config, .threads = s->threads, .timeout_s = s->options->timeout_s,
         .stall_s = s->options->stall_s, .verbose = s->options->verbose};
+    snprintf(task.policy, sizeof task.policy, "%s", p->predicted.policy);
     for (int r = 0; r < world()->size; r++)
         if (s->lane[r].point == p)
             task.member[task.n_members++] = r;

@@ -141,6 +141,7 @@ const struct option_row option_table[] = {
      "under a launcher: hosts, ranks, cores and GPUs, and sums over ranks whose result is known", SWITCH(mpi)},
     {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
     {COMMAND_WORKER, "member", 0, NULL, NULL, "one of a group that its rank speaks for", SWITCH(member)},
+    {COMMAND_WORKER, "policy", 0, "TEXT", NULL, "what the trainer has chosen, as records have it", TEXT(policy)},
     {COMMAND_WORKER, "pulse-fd", 0, "N", NULL, "file descriptor of the memory that says how far the run is",
      U64(pulse_fd)},
     {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_REPORT | COMMAND_COMPARE | COMMAND_ACCOUNTANT | COMMAND_INFO |

@@ -253,12 +253,25 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     stage(r, STAGE_AFTER_PROFILING, started_s);
 }
 
+/* The text of the prediction, or without one as the prediction chooses in this process. */
+static void take_policy(const struct config *c, const struct model_shape *shape, const char *text,
+    struct policy *policy)
+{
+    struct choice choice;
+    if (text[0] && !policy_read(text, shape, policy))
+        die(EXIT_USAGE, "no policy: %s", text);
+    if (text[0])
+        return;
+    choose_policy(c, 0, &choice);
+    *policy = choice.policy;
+}
+
 void run_config(const struct config *c, struct record *r)
 {
     const double started_s = clock_wall_s();
     struct model_shape shape;
     struct rig rig;
-    struct choice choice;
+    struct policy policy;
     char error[512];
     config_model_shape(c, &shape);
     r->config = *c;
@@ -271,7 +284,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
-    choose_policy(c, 0, &choice); /* as the prediction did */
+    take_policy(c, &shape, r->policy, &policy);
     use_precision_and_rates(c);
     group_open();
     describe_device(r);
@@ -279,7 +292,7 @@ void run_config(const struct config *c, struct record *r)
     stage(r, STAGE_BEFORE_MODEL, started_s);
     if (rig_create_model(&rig, &shape)) {
         stage(r, STAGE_AFTER_MODEL, started_s);
-        run_in_memory(&rig, data, c, &choice.policy, started_s, r);
+        run_in_memory(&rig, data, c, &policy, started_s, r);
         rig_free_trainer(&rig);
         stage(r, STAGE_AFTER_CLEANUP, started_s);
     } else {

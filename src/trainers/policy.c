@@ -71,6 +71,7 @@ struct policy policy_default(const struct model_shape *s, int T)
 
 /* Kinds are listed under what some of their layers do. */
 enum way { STORE, GRAM, INSTANTIATE, KEEP_DY, N_WAYS };
+static const char *const way_name[N_WAYS] = {"store", "gram", "instantiate", "dy"};
 
 static int layers_that(const struct policy *p, const struct model_shape *s, enum way way, enum layer_kind kind)
 {
@@ -87,7 +88,6 @@ static int layers_that(const struct policy *p, const struct model_shape *s, enum
 
 void policy_text(const struct policy *p, const struct model_shape *s, char *text, size_t bytes)
 {
-    static const char *const way_name[N_WAYS] = {"store", "gram", "instantiate", "dy"};
     snprintf(text, bytes, "m=%d%s", p->samples, p->twice ? " twice" : "");
     for (int way = 0; way < N_WAYS; way++) {
         const char *before = way_name[way];
@@ -101,4 +101,51 @@ void policy_text(const struct policy *p, const struct model_shape *s, char *text
             before = ",";
         }
     }
+}
+
+/* "up 5/8": a kind, and how many of them. */
+static bool read_kind(const char *item, enum way way, const struct model_shape *s, struct policy *p)
+{
+    char name[16];
+    int kind = 0, n = 0;
+    const int words = sscanf(item, "%15s %d", name, &n);
+    while (words > 0 && kind < N_LAYER_KINDS && strcmp(name, layer_kind_name[kind]) != 0)
+        kind++;
+    if (words < 1 || kind == N_LAYER_KINDS)
+        return false;
+    if (way == STORE)
+        p->stored[kind] = words == 2 ? n : policy_layers(s, (enum layer_kind)kind);
+    else if (way == KEEP_DY)
+        p->keeps_logits |= kind == KIND_HEAD;
+    else
+        p->norm[kind] = way == GRAM ? NORM_GRAM : NORM_INSTANTIATE;
+    return true;
+}
+
+/* "store q,k,v,up 5/8" */
+static bool read_way(char *part, const struct model_shape *s, struct policy *p)
+{
+    char *rest;
+    const char *word = strtok_r(part, " ", &rest);
+    int way = 0;
+    while (word && way < N_WAYS && strcmp(word, way_name[way]) != 0)
+        way++;
+    bool good = word && way < N_WAYS;
+    for (const char *item; good && (item = strtok_r(NULL, ",", &rest));)
+        good = read_kind(item, (enum way)way, s, p);
+    return good;
+}
+
+bool policy_read(const char *text, const struct model_shape *s, struct policy *p)
+{
+    char copy[256], twice[8] = "", *rest;
+    memset(p, 0, sizeof *p);
+    snprintf(copy, sizeof copy, "%s", text);
+    char *part = strtok_r(copy, ";", &rest);
+    bool good = part && sscanf(part, "m=%d %7s", &p->samples, twice) >= 1;
+    p->twice = strcmp(twice, "twice") == 0;
+    while (good && (part = strtok_r(NULL, ";", &rest)))
+        good = read_way(part, s, p);
+    policy_text(p, s, copy, sizeof copy);
+    return good && strcmp(copy, text) == 0;
 }

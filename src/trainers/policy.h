@@ -36,4 +36,5 @@ bool policy_stores_blocks(const struct policy *, int layers);     /* all linear 
 struct policy policy_default(const struct model_shape *, int T);
 /* "m=1: store q,k,v,o,up 5/8,down; gram up,lm_head; dy wte,wpe" */
 void policy_text(const struct policy *, const struct model_shape *, char *text, size_t bytes);
+bool policy_read(const char *text, const struct model_shape *, struct policy *);    /* false: no such text */
 #endif
