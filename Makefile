@@ -192,7 +192,7 @@ check-gpu:                                   ## what only a GPU can show: ten mi
 check-gpu-bundle:                            ## the same for machines without a compiler: build/check-gpu.tar.gz
 	$(Q)tests/gpu/bundle
 
-bench: $(BENCHES) all                        ## measurements of the suite itself, or B="growth peer" of them
+bench: $(BENCHES) all                        ## the suite itself, B="growth peer" of it; BENCH=quick|long, REFERENCE=DIR
 	$(Q)BUILD=$(BUILD) tests/bench/bench.sh $(B)
 
 setup:                                       ## install the Debian packages that are missing; SETUP=true skips it

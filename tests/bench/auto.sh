@@ -3,7 +3,7 @@
 # With a PROFILE of `dpsweep tune` it chooses by that.
 . "$(dirname "$0")/part.sh"
 shapes=20 rounds=5
-[[ $extent == full ]] || shapes=5 rounds=1
+[[ $extent != quick ]] || shapes=5 rounds=1
 echo "## Trainer auto"
 echo
 DPSWEEP_PROFILE=${PROFILE:-} fenced "$python" tests/bench/auto.py "$build/tests/bench/steps" "$shapes" "$rounds"

@@ -20,7 +20,7 @@ needed() {
         "$python" -c 'import json, sys; print(json.load(sys.stdin)["points"][0]["predicted_peak"])'
 }
 stored=$(needed dpsgd) bytes=$(needed microbatch)
-printf 'B = 4, T = 512: %.1f GB; with stored per-sample gradients (dpsgd) %.1f GB\n\n' \
+printf 'B = 4, T = 512, gradients added up in the momentum: %.1f GB; with stored per-sample gradients (dpsgd) %.1f GB\n\n' \
     "${bytes}e-9" "${stored}e-9"
 available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo) * 1024))
 if ((available < bytes + (256 << 20))); then

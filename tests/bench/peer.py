@@ -34,6 +34,7 @@ PEERS = {
     "mixed": [],
     "bookkeeping": ["fastdp bookkeeping"],
     "microbatch": [],
+    "auto": [],
 }
 PLAIN, SHIM = "as installed", "MKL with AVX-512"
 
