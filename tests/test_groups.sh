@@ -37,7 +37,7 @@ trainers=standard,dpsgd,fastclip,ghost,bookkeeping,mixed,microbatch,auto
 five=(--batch-size 5 --active-steps 2 "$mark")
 check "all trainers run on 1, 2, 3 and 4 ranks" mpirun_n 4 "$BUILD/dpsweep" sweep "${five[@]}" \
     --trainer "$trainers" --ranks-per-run 1,2,3,4 -o "$file"
-check "... and progress says on how many" said '28 ghost B=5 T=64 tiny on 3 ranks: '
+check "... and progress says on how many" said '/32 ghost B=5 T=64 tiny on 3 ranks: '
 check "... and what was estimated is kept" holds "$file" 'all(r.estimated_step_time > 0 for r in runs)'
 check "... with clipped sums like those of samples one by one" all_are "$file" verdict VALID
 check "... in as much memory as was predicted" column_is "$file" predicted_peak "$(column "$file" peak_ledger)"
