@@ -58,11 +58,11 @@ static void write_grad(struct layer *l, struct span s, void *ctx)
 {
     const struct sample *sample = ctx;
     struct trainer *t = sample->t;
-    float *g = is_formed_in_sum(sample) ? t->sum + l->offset : sample->g + l->offset - sample->from;
     if (is_sparse(l)) {
         keep_embedding(sample, l, s);
         return;
     }
+    float *g = is_formed_in_sum(sample) ? t->sum + l->offset : sample->g + (l->offset - sample->from);
     l->ops->grad(l, s, UNWEIGHTED, g, layer_begins(l) ? OVERWRITE : ADD);
     if (layer_completes(l))
         trainer_stored_sqnorm(t, l, g, l->n_params, (struct span){sample->span.b0, s.n});
@@ -79,7 +79,7 @@ static void add_embedding(const struct sample *s, struct layer *l)
 /* Of the first two samples the first is in the sum, without its coefficient; it gets it with the second, or alone. */
 static void add_dense(const struct sample *s, const struct layer *l)
 {
-    const float *g = s->g + l->offset - s->from;
+    const float *g = s->g + (l->offset - s->from);
     const int b = s->span.b0;
     if (s->joins && b == 0 && s->x->n > 1)
         return;

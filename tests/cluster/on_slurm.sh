@@ -21,7 +21,7 @@ on_slurm_start() {
 
     printf '%s\n' 'seq-len = 16' 'trainer = standard, dpsgd' 'batch-size = 2, 3, 4' > a.sweep
     printf '%s\n' 'seq-len = 16' 'trainer = standard, dpsgd' 'batch-size = 4' > group.sweep
-    printf '%s\n' 'seq-len = 16, 32' 'trainer = standard, dpsgd' 'batch-size = 2, 4' 'active-steps = 300' > long.sweep
+    printf '%s\n' 'seq-len = 16, 32' 'trainer = standard, dpsgd' 'batch-size = 2, 4' 'active-steps = 600' > long.sweep
     printf '%s\n' 'seq-len = 16' 'trainer = standard' 'active-steps = 2000' 'seed = 1, 2, 3' > seeds.sweep
     printf '%s\n' 'seq-len = 16' 'trainer = dpsgd' 'batch-size = 1, 2, 2048' > large.sweep
 }
