@@ -75,7 +75,7 @@ static void grow(void)
 static void add(struct call one)
 {
     one.phase = work.apart ? N_PHASES : timer_phase();
-    one.count = work.turns ? work.turns : 1;
+    one.count = work_turns();
     if (work.n == work.room)
         grow();
     size_t *slot = slot_of(&one);
@@ -97,11 +97,16 @@ static bool is_one_turn_enough(int n)
     return n > 1 && (ledger_is_dry() || ledger_is_rehearsing());
 }
 
+long work_turns(void)
+{
+    return work.turns ? work.turns : 1;
+}
+
 int work_turns_begin(int n)
 {
     if (!is_one_turn_enough(n))
         return n;
-    work.turns = (work.turns ? work.turns : 1) * n;
+    work.turns = work_turns() * n;
     return 1;
 }
 

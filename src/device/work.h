@@ -37,6 +37,7 @@ void work_add_product(struct product, double bytes);          /* with 2 batch m 
  * calls counts n times.  Returns how many turns to make, 0 for n = 0.  May be nested. */
 int work_turns_begin(int n);
 void work_turns_end(int n);
+long work_turns(void);           /* for how many calls one stands at present */
 
 /* Also time each call, for which the device is waited: CPU time where there is one thread, so that what else a machine
  * does counts little.  Real steps only. */
