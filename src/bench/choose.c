@@ -240,9 +240,13 @@ static void offer_without_head(const struct search *s, const struct policy *all)
     offer(s, examine(s, &p));
 }
 
+/* Not per layer: there the second pass has other gradients than the first below a tensor whose norm is not finite, for
+ * then that tensor's input is cleared. */
 static void offer_twice(const struct search *s, const struct policy *all)
 {
     struct policy p = *all;
+    if (strcmp(s->config->clipping, clipping_name[CLIPPING_PER_LAYER]) == 0)
+        return;
     memset(p.stored, 0, sizeof p.stored);
     p.twice = true;
     offer(s, examine(s, &p));
