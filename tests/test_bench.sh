@@ -8,7 +8,8 @@ export BUILD PYTHON=${PYTHON:-/usr/bin/python3} BENCH=quick REFERENCE=$TMPDIR/re
 in_bench() { PYTHONPATH=$ROOT/tests/bench "$PYTHON" -B -c "$1" "${@:2}"; }
 
 check_fails 2 "an unknown part is refused" tests/bench/bench.sh growth nonesuch
-check "... in one line with the parts there are" eval "said_one_line && said \"'nonesuch'.*bound trainers auto growth peer\""
+check "... in one line with the parts there are" \
+    eval "said_one_line && said \"'nonesuch'.*bound trainers auto growth peer\""
 BENCH=slow check_fails 2 "and so is another extent" tests/bench/bench.sh growth
 check "... in one line" eval 'said_one_line && said "BENCH=slow.*quick, full"'
 
