@@ -70,6 +70,20 @@ for header in $(find src mpi kernels -name '*.h' | sort); do
     check "$header compiles alone" compiles_alone "$header"
 done
 
+# `make mutate` takes too long for every day, but it must find what it changes
+bugs_have_their_text() {
+    "${PYTHON:-/usr/bin/python3}" -B - << 'END'
+import runpy, sys
+emulator = runpy.run_path("tests/emu/mutations.py")["MUTATIONS"]
+standins = runpy.run_path("tests/standin/mutate")["MUTATIONS"]
+texts = [(m.name, "kernels/" + m.file, m.old) for m in emulator] + [(m[0], m[1], m[2]) for m in standins]
+lost = [(name, path) for name, path, text in texts if text not in open(path).read()]
+print(len(texts), "bugs;", "without their text:", lost)
+sys.exit(bool(lost) or not emulator or not standins)
+END
+}
+check "every bug that make mutate seeds has the text that it changes" bugs_have_their_text
+
 check "source file names are unique" unique_names $sources tests/*.[ch]
 check "no source file is longer than 500 lines" nothing_longer_than 500 $sources tests/*.c
 check "no source line is wider than 120 columns" nowhere '^.{121}' $sources tests/*.[ch] tests/*.sh .ci/* Makefile

@@ -86,7 +86,7 @@ MUTATIONS = [Mutation(*m) for m in [
     ('xent_bwd: the target is read after it was overwritten', 'plain', 'loss.cu',
      'm + k_log(z) - x_target', 'm + k_log(z) - x[t]'),
     ('softmax_fwd: the rest of the row is left', 'plain', 'attention.cu',
-     'BLOCK_LOOP(j, T - n) sr[n + j] = 0.0f;', ';'),
+     'BLOCK_LOOP(j, keys - n) sr[n + j] = 0.0f;', ';'),
     ('relu_bwd: zero passes', 'plain', 'elementwise.cu', 'y[i] > 0.0f', 'y[i] >= 0.0f'),
     ('weighted_sum: a weight of zero is multiplied', 'plain', 'rows.cu',
      'if (w == 0.0f) continue; /* a sample left out, whatever it holds */', ''),
