@@ -2,7 +2,7 @@
 # bench.sh - what `make bench` runs: bench.sh [PART ...]. A part is a script here, which can be run alone as well.
 #
 # What a part prints is kept in build/bench/PART.md; of all of them reference.py makes $REFERENCE (build/bench/reference).
-# BENCH=quick: some minutes instead of forty; long: an hour. docs/measuring.md says how to read it.
+# BENCH=quick does less of it, long more. docs/measuring.md says how to read it.
 . "$(dirname "$0")/part.sh"
 all=(bound trainers auto growth peer schedule records one_billion estimate)
 parts=("$@")
