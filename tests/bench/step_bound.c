@@ -16,6 +16,7 @@
 #include "../../src/bench/rig.h"
 #include "../../src/device/ledger.h"
 #include "../../src/device/timer.h"
+#include "set_option.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -304,16 +305,6 @@ static uint64_t count_option(const char *text)
     return n;
 }
 
-static void set(struct config *config, const char *option, const char *value)
-{
-    const struct field *field = strncmp(option, "--", 2) == 0 ? config_field_find(option + 2) : NULL;
-    char error[512];
-    if (!field)
-        die(EXIT_USAGE, "%s: not an option of dpsweep run that says what is trained", option);
-    if (!config_set(config, field, value, error, sizeof error))
-        die(EXIT_USAGE, "%s", error);
-}
-
 static void add_subject(const struct config *base, const struct trainer_ops *ops, uint64_t physical_batch_size)
 {
     struct subject *s = &subject[n_subjects++];
@@ -360,7 +351,7 @@ int main(int argc, char **argv)
     const uint64_t rounds = count_option(argv[1]), steps = count_option(argv[2]);
     config_default(&base);
     for (int i = 3; i < argc; i += 2)
-        set(&base, argv[i], argv[i + 1]);
+        set_option(&base, argv[i], argv[i + 1]);
     device_open(0);
     precision_set(rig_precision(&base));
     list_subjects(&base);

@@ -12,6 +12,7 @@
 #include "../../src/device/ledger.h"
 #include "../../src/device/profile.h"
 #include "../../src/device/timer.h"
+#include "set_option.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,23 +68,13 @@ static void measure(struct subject *s, const struct dataset *data)
     ledger_close();
 }
 
-static void set(struct config *config, const char *option, const char *value)
-{
-    const struct field *field = strncmp(option, "--", 2) == 0 ? config_field_find(option + 2) : NULL;
-    char error[512];
-    if (!field)
-        die(EXIT_USAGE, "%s: not an option of dpsweep run that says what is trained", option);
-    if (!config_set(config, field, value, error, sizeof error))
-        die(EXIT_USAGE, "%s", error);
-}
-
 /* What follows the letter in a name, if it is there, is cut off and set. */
 static void set_after(char letter, const char *option, char *name, struct config *config)
 {
     char *at = strchr(name, letter);
     if (at) {
         *at = '\0';
-        set(config, option, at + 1);
+        set_option(config, option, at + 1);
     }
 }
 
@@ -98,7 +89,7 @@ static void add_subject(const struct config *base, const char *name)
     s->config = *base;
     set_after('@', "--memory-budget", trainer, &s->config);
     set_after('/', "--physical-batch-size", trainer, &s->config);
-    set(&s->config, "--trainer", trainer);
+    set_option(&s->config, "--trainer", trainer);
     if (!config_resolve(&s->config, error, sizeof error))
         die(EXIT_USAGE, "%s", error);
     choose_policy(&s->config, 0, &choice);
@@ -138,7 +129,7 @@ int main(int argc, char **argv)
         die(EXIT_USAGE, "usage: steps ROUNDS TRAINER,... [--OPTION VALUE ...]");
     config_default(&base);
     for (int i = 3; i < argc; i += 2)
-        set(&base, argv[i], argv[i + 1]);
+        set_option(&base, argv[i], argv[i + 1]);
     device_open(0);
     if (!profile_choose(NULL, NULL, error, sizeof error))
         die(EXIT_USAGE, "%s", error);
