@@ -112,6 +112,15 @@ check "... with what it needs" said 'needs [0-9.]+ MiB, more than the memory bud
 check "a target is a budget" keep_json dpsweep plan --trainer auto --model 1b --batch-size 8 --seq-len 512 \
     --target cpu:21g
 check "... that is kept" json_holds 'points[0]["fits"] and points[0]["memory_budget"] == 0'
+check "two targets have a choice each" keep_json dpsweep plan --trainer standard,auto --model medium --batch-size 4 \
+    --seq-len 512 --target h100-80g,cpu:1600M --budget
+check "... in a point each" json_holds '[list(p["targets"]) for p in points] == [
+    ["h100-80g", "cpu:1600M"], ["h100-80g"], ["cpu:1600M"]] and points[1]["policy"] != points[2]["policy"]'
+check "... among alternatives, no two of which are equal" json_holds 'all(
+    p["policy"] in (policies := [a["policy"] for a in p["alternatives"]]) and len(policies) == len(set(policies)) and
+    isclose(p["budget_bytes"], p["targets"][t]["usable_bytes"]) for p in points[1:] for t in p["targets"])'
+check_fails 2 "alternatives of a trainer that has none" dpsweep plan --trainer ghost --budget
+check "... are refused with the remedy" said 'give --trainer auto'
 
 # ---- the frontier
 # confirmed LARGEST TRAINERS: so many were run at the largest value, and one more failed

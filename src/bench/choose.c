@@ -173,6 +173,7 @@ static struct policy without(const struct policy *all, const struct layer_price 
                 p.stored[kind] -= gone;
                 n -= gone;
             }
+    p.keeps_logits = p.keeps_logits && !p.stored[KIND_HEAD]; /* so that equal policies are equal */
     return p;
 }
 
@@ -205,10 +206,19 @@ static struct alternative examine_without(const struct search *s, const struct s
     return examine(s, &p);
 }
 
+static bool is_same(const struct policy *a, const struct policy *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
 static void offer(const struct search *s, struct alternative a)
 {
-    CHECK(s->choice->n_alternatives < SIZES_MOST * FAMILIES);
-    s->choice->alternative[s->choice->n_alternatives++] = a;
+    struct choice *c = s->choice;
+    for (int i = 0; i < c->n_alternatives; i++)
+        if (is_same(&a.policy, &c->alternative[i].policy))
+            return;
+    CHECK(c->n_alternatives < SIZES_MOST * FAMILIES);
+    c->alternative[c->n_alternatives++] = a;
 }
 
 /* The first of the knapsack's sequence that fits. */

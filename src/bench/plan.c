@@ -5,6 +5,7 @@
 #include "../base/text.h"
 #include "../device/device.h"
 #include "../device/profile.h"
+#include "../trainers/trainer.h"
 #include "../../mpi/world.h"
 #include "choose.h"
 #include "frontier.h"
@@ -63,6 +64,19 @@ static bool choose_profile(const char *path, char *error, size_t error_bytes)
     return profile_choose(path, strchr(text, ' ') + 1, error, error_bytes);
 }
 
+static bool chooses(const struct config *c)
+{
+    return trainer_find(c->trainer)->chooses;
+}
+
+static bool any_chooses(const struct sweep_points *points)
+{
+    size_t i = 0;
+    while (i < points->n && !chooses(&points->config[i]))
+        i++;
+    return i < points->n;
+}
+
 /* ---- a point ------------------------------------------------------------------------------------------------- */
 
 static void keep(struct plan *p, size_t run_id, struct record *r, const struct forecast *f)
@@ -84,41 +98,56 @@ static void keep(struct plan *p, size_t run_id, struct record *r, const struct f
     output_result(p->output, r);
 }
 
-static void print_choice(const struct config *c, int threads)
+static void say_point(struct plan *p, const struct record *r, const struct forecast *forecast, int n_targets)
 {
     struct choice choice;
-    choose_policy(c, threads, &choice);
-    choose_print(&choice, c);
+    const bool explain = p->options->budget && r->policy[0];
+    if (explain)
+        choose_policy(&r->config, (int)p->options->threads, &choice);
+    if (p->json)
+        plan_json_point(p->json, r, forecast, n_targets, explain ? &choice : NULL);
+    else
+        plan_text_point(r, forecast, n_targets, p->options->phases);
+    if (explain && !p->json)
+        choose_print(&choice, &r->config);
 }
 
-static void plan_point(struct plan *p, size_t i)
+static void add_to_total(struct plan *p, int t, const struct forecast *f, int ranks)
+{
+    struct plan_total *total = &p->total[t];
+    if (f->fits)
+        p->run[t][total->n - total->n_too_large] = (struct planned_run){f->times.run_s, ranks};
+    total->n_too_large += !f->fits;
+    total->n++;
+    if (f->rates_date[0]) {
+        total->n_profiled++;
+        snprintf(total->rates_date, sizeof total->rates_date, "%s", f->rates_date);
+    }
+}
+
+/* On n targets from the first one, which trainer auto chooses for. */
+static void plan_for(struct plan *p, size_t i, int first, int n)
 {
     struct record record;
     struct forecast forecast[TARGETS_MOST];
     record_init(&record);
+    choose_for(&p->target[first]);
     run_predict(&p->points->config[i], (int)p->options->threads, &record);
-    for (int t = 0; t < p->n_targets; t++) {
-        struct plan_total *total = &p->total[t];
-        forecast_make(&forecast[t], &record, &p->target[t]);
-        if (forecast[t].fits)
-            p->run[t][total->n - total->n_too_large] =
-                (struct planned_run){forecast[t].times.run_s, (int)record.config.ranks_per_run};
-        total->n_too_large += !forecast[t].fits;
-        total->n++;
-        if (forecast[t].rates_date[0]) {
-            total->n_profiled++;
-            snprintf(total->rates_date, sizeof total->rates_date, "%s", forecast[t].rates_date);
-        }
+    for (int t = 0; t < n; t++) {
+        forecast_make(&forecast[t], &record, &p->target[first + t]);
+        add_to_total(p, first + t, &forecast[t], (int)record.config.ranks_per_run);
     }
-    if (p->json)
-        plan_json_point(p->json, &record, forecast, p->n_targets);
-    else
-        plan_text_point(&record, forecast, p->n_targets, p->options->phases);
-    if (!p->json && p->options->budget && record.policy[0])
-        print_choice(&record.config, (int)p->options->threads);
+    say_point(p, &record, forecast, n);
     if (p->output)
         keep(p, i, &record, &forecast[0]);
     record_clear(&record);
+}
+
+static void plan_point(struct plan *p, size_t i)
+{
+    const int n = chooses(&p->points->config[i]) ? 1 : p->n_targets;
+    for (int first = 0; first < p->n_targets; first += n)
+        plan_for(p, i, first, n);
 }
 
 static void plan_points(struct plan *p)
@@ -173,7 +202,8 @@ static int plan(struct plan *p, int argc, char **argv)
     }
     if (!targets_find(p->options->target, threads_of_runs(p->options), p->target, &p->n_targets, error, sizeof error))
         return refuse(error);
-    choose_for(&p->target[0]);
+    if (p->options->budget && (p->options->frontier || !any_chooses(p->points)))
+        return refuse("--budget says what trainer auto chooses from; give --trainer auto, and no --frontier");
     if (p->options->output && p->n_targets > 1)
         return refuse("--output: a file holds the predictions for one target; name one with --target");
     if (p->options->frontier)

@@ -1,6 +1,7 @@
 /* plan.h - the command `dpsweep plan`: what configurations will need, without running them. */
 #ifndef PLAN_H
 #define PLAN_H
+#include "choose.h"
 #include "forecast.h"
 
 #include <stdio.h>
@@ -23,7 +24,8 @@ void plan_text_total(const struct target *, const struct plan_total *, int n_tar
 
 struct cJSON;
 struct cJSON *plan_json_begin(void);
-void plan_json_point(struct cJSON *plan, const struct record *, const struct forecast *, int n_targets);
+void plan_json_point(struct cJSON *plan, const struct record *, const struct forecast *, int n_targets,
+    const struct choice *); /* NULL: there was none, or it is not asked for */
 void plan_json_total(struct cJSON *plan, const struct target *, const struct plan_total *, int n_targets);
 void plan_json_end(struct cJSON *plan);    /* prints and frees it */
 #endif

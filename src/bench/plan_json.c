@@ -9,6 +9,10 @@
  *      "targets": {target: {"device", "memory_bytes", "kept_bytes", rates, "points", "too_large", "ranks",
  *                           "sweep_time_s"}}, "built_for": device, "times": "estimated...", "profile": path}
  *
+ * A point of trainer auto, which chooses for a target, stands there for each target; with --budget it also has
+ *
+ *     "budget_bytes", "alternatives": [{"policy", "clipped_s": of a physical batch, "peak_bytes": about}]
+ *
  * What is not known is null. */
 #include "../device/profile.h"
 #include "plan.h"
@@ -58,7 +62,26 @@ cJSON *plan_json_begin(void)
     return plan;
 }
 
-void plan_json_point(cJSON *plan, const struct record *record, const struct forecast *forecast, int n_targets)
+static void add_choice(cJSON *object, const struct config *config, const struct choice *choice)
+{
+    char text[TEXT_BYTES];
+    struct model_shape shape;
+    config_model_shape(config, &shape);
+    cJSON_AddNumberToObject(object, "budget_bytes", choose_budget(config));
+    cJSON *alternatives = cJSON_AddArrayToObject(object, "alternatives");
+    for (int i = 0; i < choice->n_alternatives; i++) {
+        const struct alternative *a = &choice->alternative[i];
+        cJSON *alternative = cJSON_CreateObject();
+        policy_text(&a->policy, &shape, text, sizeof text);
+        cJSON_AddStringToObject(alternative, "policy", text);
+        cJSON_AddNumberToObject(alternative, "clipped_s", a->clipped_s);
+        cJSON_AddNumberToObject(alternative, "peak_bytes", (double)a->peak_bytes);
+        cJSON_AddItemToArray(alternatives, alternative);
+    }
+}
+
+void plan_json_point(cJSON *plan, const struct record *record, const struct forecast *forecast, int n_targets,
+    const struct choice *choice)
 {
     cJSON *object = cJSON_CreateObject();
     for (int i = 0; i < n_config_fields; i++)
@@ -69,6 +92,8 @@ void plan_json_point(cJSON *plan, const struct record *record, const struct fore
     cJSON_AddNumberToObject(object, "predicted_peak", (double)record->predicted_peak);
     cJSON_AddStringToObject(object, "peak_phase", record->peak_phase);
     cJSON_AddStringToObject(object, "policy", record->policy);
+    if (choice)
+        add_choice(object, &record->config, choice);
     cJSON *kinds = cJSON_AddObjectToObject(object, "predicted");
 #define KIND_NUMBER(NAME, name, help) cJSON_AddNumberToObject(kinds, #name, (double)record->predicted_##name);
     MEMORY_KIND_LIST(KIND_NUMBER)
