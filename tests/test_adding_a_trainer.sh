@@ -53,6 +53,9 @@ END
 # said_lines NUMBER PATTERN: so many lines of what the last command said match
 said_lines() { (($(grep -cE -- "$2" "$output") == $1)); }
 
+# said_peak_of_page TRAINER: the page has what plan said, in whole MiB
+said_peak_of_page() { grep -q " $(awk -v of="$1" '$2 == of { printf "%.0f", $8 }' "$output") MiB" "$page"; }
+
 # said_peaks_rise TRAINER TRAINER: the first needs less memory, says plan
 said_peaks_rise() {
     awk -v lean="$1" -v fat="$2" '{ peak[$2] = $8 } END { exit !(0 < peak[lean] && peak[lean] < peak[fat]) }' "$output"
@@ -73,6 +76,8 @@ check "its runs end well" type_in 3
 check "... all three VALID" said_lines 3 '^twopass .* VALID +ok'
 check "plan knows it" type_in 4
 check "... its peak is below that of microbatch" said_peaks_rise twopass microbatch
+check "... and stands on the page" said_peak_of_page twopass
+check "... beside that of microbatch" said_peak_of_page microbatch
 
 for mistake in 1 2 3; do
     check "mistake $mistake is a change of the file" spoil $mistake

@@ -28,9 +28,15 @@ options_exist() {
     return $wrong
 }
 
+# trainers_of FILE.sweep, trainers_there_are: sorted words; controls are for who asks for them
+trainers_of() { sed -n 's/^trainer = //p' "$1" | tr -s ', ' '\n' | sort; }
+trainers_there_are() { dpsweep run --help | sed -n '/^Trainers/,/^$/ s/^  \([a-z]\+\) .*/\1/p' | sort; }
+
 for page in $pages; do
     check "links of $page lead somewhere" links_lead_somewhere "$page"
     check "options that $page shows exist" options_exist "$page"
 done
+
+check "jobs/smoke.sweep has all trainers" diff <(trainers_of jobs/smoke.sweep) <(trainers_there_are)
 
 plan_done
