@@ -42,11 +42,14 @@ refused "no command"            "${commands// /, }"
 refused "an unknown command"    "'swep' is not a command: choose one of run, sweep"      swep
 refused "an unknown option"     'unknown option --trianer; did you mean --trainer\?'     run --trianer dpsgd
 refused "a shortened option"    'did you mean --batch-size\?'                            run --batch 4
+refused "an option of others"   '--timeout: it belongs to sweep, launch; .dpsweep run'   run --timeout 9
 refused "a strange option"      "'dpsweep run --help' lists"                             run --qqq
 refused "a strange letter"      'unknown option -z'                                      run -z
 refused "a missing value"       '--seed: its value is missing'                           run --seed
 refused "a value of a switch"   '--json=yes: takes no value'                             run --json=yes
 refused "an option given twice" '--seed: given twice'                                    run --seed 1 --seed 2
+refused "secure noise of another generator" 'is short for --noise-generator chacha20, and .* philox; leave one out' \
+    run --secure-noise --noise-generator philox
 refused "a stray word"          "'tiny': run takes options only"                         run tiny
 refused "an unknown trainer"    "'foo' is not one of standard, dpsgd, "        run --trainer foo
 refused "an unknown model"      "'huge' is not one of tiny, small, medium, 1b"           run --model huge
@@ -73,6 +76,8 @@ refused "two formats"           'contradict each other'                         
 refused "two ends for a sweep"  'contradict each other'                                  sweep -o x.h5 --no-output
 refused "a bad size"            'K, M, G, KiB, MiB, GiB'                                 run --memory-limit 3MB
 refused "a bad time"            'seconds, or 90s, 15m, 2h'                               sweep --timeout 3d --no-output
+refused "no time"               "'0s' is not a time above 0"              sweep --time-limit 0s --no-output
+refused "no time to measure"    "'0' is not a time above 0"                              tune --time-limit 0
 refused "a bad format"          'text, markdown, csv, json'                              report x.h5 --format pdf
 refused "a bad order"           'longest, shortest, listed'                     sweep --order best --no-output
 refused "a share of one shape"  'stays together, so this sweep has at most 1 share$'     plan --shard 1/2
@@ -84,6 +89,7 @@ refused "a split too large"     '--physical-batch-size 8: more than --batch-size
 refused "standard with clipping" 'trainer standard does not clip' run --trainer standard --clipping flat
 refused "dpsgd without clipping" 'trainer dpsgd must clip; choose flat' run --trainer dpsgd --clipping none
 refused "lists for run"         "these are 2; 'dpsweep sweep' takes them"                run --batch-size 2,4
+refused "a comma in a number"   '--learning-rate 0,001: run measures one'   run --seed 3 --learning-rate 0,001
 refused "an empty list item"    "--seq-len: '' is not"                                   plan --seq-len 64,,32
 refused "a sweep to nowhere"    'say where the results go, -o FILE.h5'                   sweep
 refused "both resume and overwrite" 'contradict' sweep -o x.h5 --resume --overwrite

@@ -61,9 +61,24 @@ static int code_of_letter(const struct parser *parser, int letter)
     return letter;
 }
 
+static bool takes(const struct command_row *command, const char *name)
+{
+    for (int i = 0; i < n_options; i++)
+        if (option_table[i].commands & command->command && strcmp(option_table[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static bool refuse_unknown(struct parser *parser, const char *name)
 {
     struct nearest near = {.word = name};
+    char others[128] = "";
+    for (int i = 0; i < n_commands; i++)
+        if (command_table[i].command != COMMAND_WORKER && takes(&command_table[i], name))
+            text_append(others, sizeof others, "%s%s", others[0] ? ", " : "", command_table[i].name);
+    if (others[0])
+        REFUSE("unknown option --%s: it belongs to %s; 'dpsweep %s --help' lists the valid ones", name, others,
+               parser->command->name);
     for (const struct option *option = parser->option; option->name; option++)
         nearest_offer(&near, option->name);
     if (near.best[0])
@@ -128,8 +143,8 @@ static bool set_option(struct parser *parser, int i, const char *text)
             REFUSE("--%s: '%s' is not a number above 0", row->name, text);
         break;
     case OPTION_SECONDS:
-        if (!text_to_seconds(text, place))
-            REFUSE("--%s: '%s' is not a time; write seconds, or 90s, 15m, 2h", row->name, text);
+        if (!text_to_seconds(text, place) || *(double *)place <= 0)
+            REFUSE("--%s: '%s' is not a time above 0; write seconds, or 90s, 15m, 2h", row->name, text);
         break;
     }
     return true;
@@ -173,14 +188,22 @@ static bool read_options(struct parser *parser, int argc, char **argv, bool *wan
     return true;
 }
 
+static bool choose_secure_noise(struct parser *parser)
+{
+    const int field = (int)(config_field_find("noise_generator") - config_field);
+    const char *name = noise_generator_name[NOISE_CHACHA20];
+    if (parser->axes.list[field])
+        REFUSE("--secure-noise is short for --noise-generator %s, and there is --noise-generator %s; leave one out",
+               name, parser->axes.list[field]);
+    return set_field(parser, field, name);
+}
+
 /* What a command cannot do without, and what contradicts. */
 static bool check_together(struct parser *parser)
 {
     const struct options *options = parser->options;
     const struct command_row *command = parser->command;
-    static const char field[] = "noise_generator";
-    if (options->secure_noise &&
-        !set_field(parser, (int)(config_field_find(field) - config_field), noise_generator_name[NOISE_CHACHA20]))
+    if (options->secure_noise && !choose_secure_noise(parser))
         return false;
     if (options->n_files && command->files == NO_FILES)
         REFUSE("'%s': %s takes options only; 'dpsweep %s --help' lists them", options->file[0], command->name,
@@ -256,6 +279,15 @@ static const char *given(const struct parser *parser, const char *field)
     return parser->axes.list[config_field_find(field) - config_field];
 }
 
+static bool refuse_list(struct parser *parser, size_t n)
+{
+    int i = 0;
+    while (!parser->axes.list[i] || !strchr(parser->axes.list[i], ','))
+        i++;
+    REFUSE("--%s %s: %s measures one configuration, these are %zu; 'dpsweep sweep' takes them",
+           option_of(&config_field[i]).text, parser->axes.list[i], parser->command->name, n);
+}
+
 static bool make_points(struct parser *parser, int argc, char **argv, struct sweep_points *points)
 {
     struct options *options = parser->options;
@@ -277,8 +309,7 @@ static bool make_points(struct parser *parser, int argc, char **argv, struct swe
     }
     points_add_text(points, "\n");
     if (parser->command->points == ONE_POINT && points->n != 1)
-        REFUSE("%s measures one configuration, these are %zu; 'dpsweep sweep' takes them", parser->command->name,
-               points->n);
+        return refuse_list(parser, points->n);
     size_t repeated = points_remove_repeated(points);
     if (repeated)
         log_warn("%zu of %zu points repeat others and are left out", repeated, points->n + repeated);

@@ -21,7 +21,7 @@ static const struct field *column_named(const char *name, char *error, size_t er
     if (!f && near.best[0])
         snprintf(error, error_bytes, "'%s' is not a column; did you mean %s?", name, near.best);
     else if (!f)
-        snprintf(error, error_bytes, "'%s' is not a column; docs/results-format.md lists them", name);
+        snprintf(error, error_bytes, "'%s' is not a column; 'dpsweep info --results-format' lists them", name);
     return f;
 }
 
