@@ -38,6 +38,10 @@ import json; assert [p['threads'] for p in json.load(open('$profile'))['profiles
 check_fails 2 "an unknown precision is refused" tune --precision fp8
 check_fails 3 "a precision that the device has not is refused" tune --precision tf32 --profile "$profile"
 check_fails 2 "tune is not given a configuration" tune --model tiny
+touch "$TMPDIR/file"
+check_fails 3 "a profile that cannot be written is refused" timeout 20 "$BUILD/dpsweep" tune --time-limit 1h \
+    --profile "$TMPDIR/file/profile.json"
+check "... in one line" eval 'said_one_line && said "cannot be written: Not a directory"'
 
 # ---- where it is looked for
 check "plan has default rates" plan
@@ -76,6 +80,20 @@ check "... not by its FLOPs" said '1/2 microbatch B=4 T=8 '
 check "... which default rates would choose" dpsweep sweep --threads 1 "${points[@]}" --no-output "$TMPDIR/two.sweep"
 check "... as they do" said '1/2 microbatch B=1 T=200 '
 
+# ---- what it lacks
+run() { dpsweep run --trainer standard --seq-len 16 "$@"; }
+lacks='default rates: .*/profile.json has none of this device with --threads 3 --precision fp32'
+check "a sweep says once that a profile has nothing for its threads" dpsweep sweep --no-output --threads 3 \
+    --trainer standard,ghost --seq-len 16 --profile "$profile"
+check "... with the remedy" said "$lacks; 'dpsweep tune --profile .*/profile.json --threads 3 --precision fp32'"
+check "... once" eval '(($(grep -c "default rates" "$output") == 1))'
+check "... also of a profile that nobody named" env DPSWEEP_PROFILE="$profile" "$BUILD/dpsweep" run --threads 3
+check "... where tune writes" said "$lacks; 'dpsweep tune --threads 3 --precision fp32' measures"
+check "a run with what the profile has" run --threads 1 --profile "$profile"
+check "... has nothing to say" said_not 'default rates'
+check "a run without a profile" run
+check "... neither" said_not 'default rates'
+
 # auto chooses by the first rank's profile, also for children of other ranks
 edited "$TMPDIR/store.json" '
 for op in entry["products"].values(): op["call"] += 0.01'
@@ -93,15 +111,27 @@ check_refused() { # "text" FILE pattern
     check_fails 2 "$1 is refused" plan --profile "$2"
     check "... in one line" eval "said_one_line && said '$3'"
 }
+# wrong "text" STATEMENT pattern: the profile with a change that cannot be
+wrong() {
+    edited "$TMPDIR/wrong.json" "$2"
+    check_refused "$1" "$TMPDIR/wrong.json" "wrong.json: .*damaged: .*$3"
+}
 head -c 700 "$profile" > "$TMPDIR/cut.json"
-edited "$TMPDIR/negative.json" 'entry["products"]["NN"]["mnk"] = -1e-12'
-edited "$TMPDIR/lacking.json" 'del entry["kernels"][""]'
 edited "$TMPDIR/foreign.json" '
 for p in root["profiles"]: p["device"] = "a device of somebody else"'
 check_refused "a file that is not there" "$TMPDIR/none.json" "No such file.*dpsweep tune"
 check_refused "a damaged profile" "$TMPDIR/cut.json" "damaged"
-check_refused "a negative time" "$TMPDIR/negative.json" "damaged"
-check_refused "a profile without a rate for unknown kernels" "$TMPDIR/lacking.json" "damaged"
+wrong "a negative time" 'entry["products"]["NN"]["mnk"] = -1e-12' \
+    'profiles\[0\].products.NN.mnk: -1e-12 s is not a time'
+wrong "a time that is no number" 'entry["products"]["NN"]["mnk"] = "1"' 'profiles\[0\].products.NN.mnk: no number'
+wrong "a number that JSON has not" 'entry["products"]["TN"]["k"] = float("nan")' 'is not JSON'
+wrong "an infinite time" 'entry["kernels"][""]["call"] = 10**400' 'kernels..call: inf s is not a time'
+wrong "a product of ages" 'root["profiles"][1]["products"]["NT"]["mnk"] = 1e30' \
+    'profiles\[1\].products.NT: a product of 1024 x 1024 x 1024 would take 1.*e.39 s'
+wrong "a product in no time" 'entry["products"]["TN"] = dict.fromkeys(entry["products"]["TN"], 0)' 'TN: .* 0 s'
+wrong "a kernel in no time" 'entry["kernels"]["sgd"] = dict.fromkeys(entry["kernels"]["sgd"], 0)' 'sgd: 64 MiB .* 0 s'
+wrong "a profile without a rate for unknown kernels" 'del entry["kernels"][""]' 'kernels: the first is not'
+wrong "an unknown precision of a profile" 'entry["precision"] = "fp8"' 'precision: .fp8. is none'
 check_refused "a profile of another device" "$TMPDIR/foreign.json" "nothing about this device"
 check_fails 2 "a sweep refuses it too" dpsweep sweep --no-output --profile "$TMPDIR/cut.json"
 check_fails 2 "tune does not write over what is no profile" tune --profile "$TMPDIR/cut.json"

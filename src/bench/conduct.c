@@ -10,6 +10,7 @@
 #include "verify.h"
 #include "../base/check.h"
 #include "../device/device.h"
+#include "../device/profile.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/world.h"
 
@@ -48,6 +49,7 @@ static void predict(const struct sweep *s, struct point *p)
     record_init(&record);
     record.config = *p->config;
     run_predict(p->config, (int)s->threads, &record);
+    profile_say_what_it_lacks(rates_now());
     p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops,
         record.estimated_step_time, record.estimated_run_time, {0}};
     snprintf(p->predicted.policy, sizeof p->predicted.policy, "%s", record.policy);

@@ -42,6 +42,7 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define F64(member) OPTION_F64, offsetof(struct options, member)
 #define LISTED(NAME, name, bits) ", " #name
 #define PRECISIONS (PRECISION_LIST(LISTED) + 2)
+#define PROFILE_PLACE "$DPSWEEP_PROFILE, or ~/.cache/dpsweep/profile.json"
 #define SWEEP (COMMAND_SWEEP | COMMAND_LAUNCH)
 #define MEASURE (COMMAND_RUN | SWEEP)
 
@@ -85,9 +86,10 @@ const struct option_row option_table[] = {
      "with --frontier: run the largest batch and sequence and one more, which must fail", SWITCH(measure)},
     {COMMAND_TUNE, "time-limit", 0, "TIME", NULL, "of the measurements: larger shapes are left out (default: 40s)",
      SECONDS(time_limit_s)},
-    {MEASURE | COMMAND_PLAN | COMMAND_TUNE, "profile", 0, "FILE", NULL,
-     "what tune measured, for estimates of time (default: $DPSWEEP_PROFILE, or ~/.cache/dpsweep/profile.json)",
-     TEXT(profile)},
+    {MEASURE | COMMAND_PLAN, "profile", 0, "FILE", NULL,
+     "what tune measured, for estimates of time (default: " PROFILE_PLACE ")", TEXT(profile)},
+    {COMMAND_TUNE, "profile", 0, "FILE", NULL,
+     "add the rates to this profile (default: " PROFILE_PLACE ")", TEXT(profile)},
     {COMMAND_LAUNCH, "launcher", 0, "WORDS", NULL,
      "what comes before the program, with {ranks} in it (default: mpirun, or srun in a Slurm job)", TEXT(launcher)},
     {MEASURE | COMMAND_PLAN, "secure-noise", 0, NULL, NULL, "the same as --noise-generator chacha20",

@@ -386,6 +386,8 @@ int tune_main(int argc, char **argv)
     free(before);
     if (why)
         die(EXIT_ENVIRONMENT, "%s", why);
+    if (!profile_is_writable(path, error, sizeof error))
+        die(EXIT_ENVIRONMENT, "%s", error);
     device_open((int)options.threads);
     const enum precision precision = precision_asked(&options, &why);
     if (why)

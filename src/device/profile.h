@@ -22,8 +22,11 @@ struct profile {
 /* Where it is, if nobody names another place; "": nowhere. */
 void profile_default_path(char *path, size_t bytes);
 
-/* False: it cannot be read or is no profile; `error` is one line, and the profile is empty. */
+/* False: it cannot be read, is no profile, or has a time that cannot be; `error` is one line, and the profile is
+ * empty. */
 bool profile_read(struct profile *, const char *path, char *error, size_t error_bytes);
+/* False: profile_keep would fail; `error` is one line.  Makes the folders. */
+bool profile_is_writable(const char *path, char *error, size_t error_bytes);
 /* Puts the entry in the place of one of the same device, threads and precision; the others stay.  False: it cannot be
  * written, or there is another file; `error` is one line. */
 bool profile_keep(const char *path, const struct rates *, char *error, size_t error_bytes);
@@ -36,4 +39,6 @@ bool profile_choose(const char *path, const char *device, char *error, size_t er
 const char *profile_path(void);      /* of the one that was chosen; "": none */
 /* Its rates for this device, or where it has none those of rates_default, which have no date. */
 void profile_rates(int threads, enum precision, struct rates *);
+/* Remarks that these are default rates though a profile was chosen, and the remedy: once for each precision. */
+void profile_say_what_it_lacks(const struct rates *);
 #endif
