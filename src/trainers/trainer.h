@@ -136,27 +136,32 @@ double trainer_norm_slack(const struct trainer_ops *);
 
 /* ---- for trainer files --------------------------------------------------------------------------------------- */
 
-/* trainer_sum.c: the sum is never cleared, the first of these calls for a layer overwrites what is there. */
+/* trainer_norms.c: from norms to coefficients. */
 
-void trainer_begin_sum(struct trainer *, int samples); /* of a logical batch; trainer_clipped_sum does it */
-
-/* sum += the layer's weighted gradients of the samples of a span */
-void trainer_add_weighted(struct trainer *, struct layer *, struct span, struct weights);
-/* The same as a hook, unweighted: the gradient of the back-propagated loss.  ctx is the trainer. */
-grad_hook trainer_add_grad;
 /* sq += squared norms of the samples of a span whose gradients (n, P_l) of one layer are stored, rows `stride` apart.
  * Best right after they were written, when they are still in the cache. */
 void trainer_stored_sqnorm(struct trainer *, const struct layer *, const float *g, long stride, struct span);
-/* t->stored[layer] becomes the layer's dy (n,T,O) of the pass at work, to be released. */
-void trainer_keep_dy(struct trainer *, struct layer *, struct span);
 /* sq += squared norms of a layer's gradients for the samples of a span, not stored */
 void trainer_layer_sqnorm(struct trainer *, struct layer *, struct span, enum norm_mode);
 /* model_backward for a hook that asks for such norms: a tied head needs (B,T,D) numbers for its cross term. */
 void trainer_norm_pass(struct trainer *, const struct batch *x, grad_hook *, void *ctx, enum pass_kind);
+/* t->stored[layer] becomes the layer's dy (n,T,O) of the pass at work, to be released. */
+void trainer_keep_dy(struct trainer *, struct layer *, struct span);
 /* norm, and coef or layer_coef, of the samples of a span of the physical batch x, from sq */
 void trainer_coefficients(struct trainer *, const struct batch *x, struct span);
 /* How much each sample of x counts for the tensors of a layer, after trainer_coefficients. */
 struct weights trainer_weights(const struct trainer *, const struct layer *, const struct batch *x);
+/* Per-layer clipping without stored gradients, for any way to form norms: a layer's coefficients are known when its
+ * norms are, so that one backward pass does it all. */
+void trainer_clip_layers(struct trainer *, const struct batch *x, grad_hook *sqnorm_of);
+
+/* trainer_sum.c: the sum is never cleared, the first of these calls for a layer overwrites what is there. */
+
+void trainer_begin_sum(struct trainer *, int samples); /* of a logical batch; trainer_clipped_sum does it */
+/* sum += the layer's weighted gradients of the samples of a span */
+void trainer_add_weighted(struct trainer *, struct layer *, struct span, struct weights);
+/* The same as a hook, unweighted: the gradient of the back-propagated loss.  ctx is the trainer. */
+grad_hook trainer_add_grad;
 /* sum += clipped gradients of the samples of a span that are stored: (n, P_l) of one layer, rows `stride` apart */
 void trainer_add_stored(struct trainer *, const struct layer *, const float *g, long stride, const struct batch *x,
     struct span);
@@ -164,8 +169,8 @@ void trainer_add_stored(struct trainer *, const struct layer *, const float *g, 
  * trainer_join_stored gives it its coefficient later: sum = coef_0 sum + coef_1 g, for n = 2 samples; 1: without g. */
 bool trainer_sum_is_empty(const struct trainer *);
 void trainer_join_stored(struct trainer *, const struct layer *, const float *g, const struct batch *x, int n);
-/* Per-layer clipping without stored gradients, for any way to form norms: a layer's coefficients are known when its
- * norms are, so that one backward pass does it all. */
-void trainer_clip_layers(struct trainer *, const struct batch *x, grad_hook *sqnorm_of);
+
+/* ---- for controls -------------------------------------------------------------------------------------------- */
+
 void microbatch_clipped_grad(struct trainer *, const struct batch *);
 #endif
