@@ -402,7 +402,7 @@ static void the_shares_of_ranks_are_one_batch(void **state)
     (void)state;
     char text[256] = "";
     for (int i = 0; i < 24; i++)
-        sprintf(text + strlen(text), "%.*s\n", 1 + i % 5, "abcdefgh" + i % 3);
+        sprintf(text + strlen(text), "%.*s\n", 1 + i % 5, &"abcdefgh"[i % 3]);
     struct dataset *dataset = open_text(text, strlen(text), "line");
     for (int n = 1; n <= 12; n++)
         for (int ranks = 1; ranks <= 5; ranks++) /* uneven shares, more ranks than samples */

@@ -5,6 +5,7 @@
 
 [[ $(uname -m) == x86_64 ]] || skip_all "this is not an x86-64 processor"
 grep -q __asan_init "$BUILD/dpsweep" && skip_all "a sanitizer starts too late for a choice of kernels"
+dpsweep info | grep -q '^ *compiler .*clang' && skip_all "clang's kernels are for AVX2 alone"
 command -v qemu-x86_64 > /dev/null || skip_all "qemu-user is not installed"
 export OMP_NUM_THREADS=1
 

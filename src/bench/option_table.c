@@ -41,7 +41,7 @@ const int n_commands = sizeof command_table / sizeof command_table[0];
 #define SECONDS(member) OPTION_SECONDS, offsetof(struct options, member)
 #define F64(member) OPTION_F64, offsetof(struct options, member)
 #define LISTED(NAME, name, bits) ", " #name
-#define PRECISIONS (PRECISION_LIST(LISTED) + 2)
+#define PRECISIONS (&PRECISION_LIST(LISTED)[2])
 #define PROFILE_PLACE "$DPSWEEP_PROFILE, or ~/.cache/dpsweep/profile.json"
 #define SWEEP (COMMAND_SWEEP | COMMAND_LAUNCH)
 #define MEASURE (COMMAND_RUN | SWEEP)
