@@ -3,6 +3,7 @@
 # measured is ever lost, and nothing is measured again but what was in flight.
 # What takes Slurm half a minute is in tests/long/slurm.sh.
 . "$(dirname "$0")/lib.sh"
+. tests/hold.sh
 . tests/cluster/on_slurm.sh
 
 on_slurm_start 4
@@ -40,25 +41,32 @@ else
     skip "a group of four ranks on two nodes" "this build has no groups"
 fi
 
-# ---- a job that is to stop, and goes on
-submit preemptible.sbatch -N1 --ntasks-per-node=2 -- long.sweep d.h5 "$program"
-check "a preemptible job has measured something" eventually has_results d 1
+# ---- a job that is to stop, and goes on.  What it measures then is held: it can neither be too early nor too late.
+# at NAME RESULTS LENGTH: of pairs.sweep so many are measured, and the two of this length are in flight
+at() { held 2 "--seq-len=$3" && (($(runs "$1" | wc -l) == $2)); }
+
+hold --seq-len=32 --seq-len=16
+submit preemptible.sbatch -N1 --ntasks-per-node=2 -- pairs.sweep d.h5 "$program"
+check "a preemptible job is at its second pair" eventually at d 2 32
 remember d
 scancel --batch --signal=USR1 "$job" # what --signal=B:USR1@120 sends before the time limit
 check "... and when its time limit is near it queues itself again" eventually is_restarted 1
-check "... and goes on" eventually has_results d 4
+release --seq-len=32
+check "... and goes on" eventually at d 4 16
 remember d
 sbatch --partition=urgent --nodes=4 --ntasks-per-node=4 --output=urgent.out --wrap true > urgent
 check "... and again when it is preempted" eventually is_restarted 2
+release --seq-len=16
 check "... until it is completed" ended_as COMPLETED
-check "... with every point" is_whole d.h5 long.sweep
+check "... with every point" is_whole d.h5 pairs.sweep
 check "... and nothing measured is lost or measured again" is_remembered d
-check "... nor begun again but what was in flight: two tasks, twice" eval '(($(begun_again d.h5) <= 4))'
+check "... and begun again is what was in flight: two tasks, twice" eval '(($(begun_again d.h5) == 4))'
 
-submit preemptible.sbatch -N1 --ntasks-per-node=2 -- long.sweep e.h5 "$program"
-check "a preemptible job has measured something" eventually has_results e 1
+hold --seq-len=32
+submit preemptible.sbatch -N1 --ntasks-per-node=2 -- pairs.sweep e.h5 "$program"
+check "a preemptible job is at its second pair" eventually at e 2 32
 first=$job
-submit sweep.sbatch -N1 --ntasks-per-node=1 -- long.sweep e.h5 "$program"
+submit sweep.sbatch -N1 --ntasks-per-node=1 -- pairs.sweep e.h5 "$program"
 check "... while a second that would go on with its file fails" ended_as FAILED
 check "... and says why" grep -q "error: .*e.journal is being written by .*: wait for it, or take another" "$job.out"
 job=$first
@@ -66,40 +74,52 @@ remember e
 scancel "$job"
 check "... and when it is cancelled it does not come back" ended_as CANCELLED
 check "... and what was measured is in its file" is_remembered e
-submit sweep.sbatch -N1 --ntasks-per-node=2 -- long.sweep e.h5 "$program"
+release --seq-len=32
+submit sweep.sbatch -N1 --ntasks-per-node=2 -- pairs.sweep e.h5 "$program"
 check "... and is not measured again when a job goes on with it" ended_as COMPLETED
-check "... to every point" eval 'is_whole e.h5 long.sweep && is_remembered e && (($(begun_again e.h5) <= 2))'
+check "... to every point" eval 'is_whole e.h5 pairs.sweep && is_remembered e && (($(begun_again e.h5) == 2))'
 
 # ---- memory
 if [[ $SLURM_TEST_MEMORY == 1 ]]; then
-    submit sweep.sbatch -N1 --ntasks-per-node=2 --mem=400M -- large.sweep g.h5 "$program"
-    check "a job whose run needs more memory than it has ends badly" ended_as 'FAILED|OUT_OF_MEMORY'
-    check "... as Slurm saw that memory ran out" grep -qi "out of memory\|oom" "$job.out"
-    check "... but it has measured the others" column_is g.h5 status "ok ok oom_host"
+    hold --batch-size=1
+    submit preemptible.sbatch -N1 --ntasks-per-node=2 --mem=400M -- large.sweep g.h5 "$program"
+    check "a job one run of which needs more memory than it has measures others" eventually has_results g 2
+    remember g
+    scancel --batch --signal=USR1 "$job"
+    check "... and queues itself again when its time limit is near" eventually is_restarted 1
+    check "... though for Slurm it is the job that ran out of memory" grep -q "^srun: .* Out Of Memory" "$job.out"
+    release --batch-size=1
+    check "... until it is completed" ended_as COMPLETED
+    check "... with every point" eval 'column_is g.h5 status "oom_host ok ok" && is_remembered g'
     check "... and it was the run that was killed" grep -q "oom_host: killed by SIGKILL in " "$job.out"
-    check "... not its rank" grep -q "^results: " "$job.out"
 else
     skip "a job that runs out of memory" "memory cgroups of version 1 cannot be written here"
 fi
 
 # ---- a node that dies
 if [[ $SLURM_TEST_MODE == namespaces ]]; then
-    submit sweep.sbatch -N2 --ntasks-per-node=1 --no-requeue -- long.sweep h.h5 "$program"
-    check "a job on two nodes has measured something" eventually has_results h 1
+    hold --seq-len=32
+    submit sweep.sbatch -N2 --ntasks-per-node=1 --no-requeue -- pairs.sweep h.h5 "$program"
+    check "a job on two nodes is at its second pair" eventually at h 2 32
     remember h
     lose_node "$(second_node)"
     check "... and when its second node dies it ends" ended_as NODE_FAIL
-    submit sweep.sbatch -N2 --ntasks-per-node=1 -- long.sweep h.h5 "$program"
+    release --seq-len=32
+    submit sweep.sbatch -N2 --ntasks-per-node=1 -- pairs.sweep h.h5 "$program"
     check "... and another job goes on with it elsewhere" ended_as COMPLETED
-    check "... to every point" is_whole h.h5 long.sweep
-    check "... having lost and repeated nothing" eval 'is_remembered h && (($(begun_again h.h5) <= 2))'
+    check "... to every point" is_whole h.h5 pairs.sweep
+    check "... having lost and repeated nothing" eval 'is_remembered h && (($(begun_again h.h5) == 2))'
 
-    job=$(sbatch --parsable -N3 --ntasks-per-node=1 --no-kill --output=%A.out --wrap "'$program' launch seeds.sweep \
-        -o i.h5 --retries 1 --launcher 'srun -K1 --mpi=pmix --ntasks=2 --nodes=2 --exact'")
-    check "a job that launches its runs one by one is at its second" eventually has_results i 1
+    hold --seed=2
+    queue -N3 --ntasks-per-node=1 --no-kill --wrap "'$program' launch seeds.sweep -o i.h5 --retries 1 \
+        --launcher 'srun -K1 --mpi=pmix --ntasks=2 --nodes=2 --exact'"
+    check "a job that launches its runs one by one is at its second" eventually held 1 --seed=2
     lose_node "$(second_node)"
-    check "... and goes on with the nodes that are left when one dies" ended_as COMPLETED
+    check "... and begins it again when a node dies" eventually grep -q "run 1 .*; trying again, 1 of 1" "$job.out"
+    release --seed=2
+    check "... and goes on with the nodes that are left" ended_as COMPLETED
     check "... to every point" is_whole i.h5 seeds.sweep
+    check "... the second at its second try" column_is i.h5 attempt "1 2 1"
 else
     skip "a node that dies" "without namespaces nodes cannot die"
 fi

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# on_slurm.sh - for suites about jobs (after lib.sh): a cluster that goes with the suite, and what they ask of jobs.
+# on_slurm.sh - for suites about jobs (after lib.sh, hold.sh): a cluster that goes with the suite, and what they ask of
+# jobs.
 # A job's output is in $job.out; sweeps and results are in the current folder.
 
 program=$BUILD/dpsweep
@@ -21,12 +22,15 @@ on_slurm_start() {
 
     printf '%s\n' 'seq-len = 16' 'trainer = standard, dpsgd' 'batch-size = 2, 3, 4' > a.sweep
     printf '%s\n' 'seq-len = 16' 'trainer = standard, dpsgd' 'batch-size = 4' > group.sweep
-    printf '%s\n' 'seq-len = 16, 32' 'trainer = standard, dpsgd' 'batch-size = 2, 4' 'active-steps = 600' > long.sweep
-    printf '%s\n' 'seq-len = 16' 'trainer = standard' 'active-steps = 2000' 'seed = 1, 2, 3' > seeds.sweep
-    printf '%s\n' 'seq-len = 16' 'trainer = dpsgd' 'batch-size = 1, 2, 2048' > large.sweep
+    # two of each length, the longest first
+    printf '%s\n' "adam-eps = ${mark#*=}" 'trainer = standard, dpsgd' 'seq-len = 64, 32, 16' > pairs.sweep
+    printf '%s\n' "adam-eps = ${mark#*=}" 'trainer = standard' 'seed = 1, 2, 3' > seeds.sweep
+    printf '%s\n' 'seq-len = 16' 'trainer = dpsgd' 'batch-size = 2048, 2, 1' > large.sweep
 }
 
-# submit SCRIPT sbatch's options... -- the script's arguments...: as $job
+# queue sbatch's arguments...: as $job, whose runs can be held
+queue() { job=$(with_hold sbatch --parsable --output=%A.out "$@"); }
+# submit SCRIPT sbatch's options... -- the script's arguments...
 submit() {
     local script=$ROOT/jobs/slurm/$1 options=()
     shift
@@ -34,7 +38,7 @@ submit() {
         options+=("$1")
         shift
     done
-    job=$(sbatch --parsable --gpus-per-task=1 --output=%A.out "${options[@]}" "$script" "${@:2}")
+    queue --gpus-per-task=1 "${options[@]}" "$script" "${@:2}"
 }
 ended_as() {
     local state
