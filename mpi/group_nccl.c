@@ -6,7 +6,9 @@
  * Nothing here waits for ever.  The communicator does not block, so a call returns at once and is asked about until
  * NCCL has started it; and while the host waits for the stream, a watcher asks for errors of what is on its way.  An
  * error aborts the communicator and ends this member, with its number, NCCL's words and the call.  A member whose
- * others fall silent without an error is ended by its rank. */
+ * others fall silent without an error is ended by its rank.
+ * NCCL lets one thread at a time into a communicator, and even asking is not reading only: who first hears that a call
+ * has ended clears it away.  The watcher and we take turns. */
 #include "group_door.h"
 #include "group.h"
 #include "../src/base/check.h"
@@ -20,7 +22,7 @@
 #include <unistd.h>
 
 enum { MOST_START_S = 300 };     /* a network of many members takes its time */
-static const struct timespec SHORT = {0, 200000}, LONG = {0, 50000000};
+static const struct timespec SHORT = {0, 10000}, LONG = {0, 50000000}; /* no kernel is enqueued while we wait */
 
 static struct {
     ncclComm_t comm;
@@ -29,6 +31,7 @@ static struct {
     cudaEvent_t ready, summed;   /* in the stream of kernels, and in that of parts */
     volatile bool closing;
 } nccl;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;     /* of the thread that is in a call of the communicator */
 
 static const char *nccl_words(ncclResult_t result)
 {
@@ -56,7 +59,10 @@ static const char *cuda_words(cudaError_t error)
 static ncclResult_t state(void)
 {
     ncclResult_t state = ncclSuccess;
-    CHECK_NCCL(ncclCommGetAsyncError(nccl.comm, &state));
+    pthread_mutex_lock(&turn);
+    const ncclResult_t asked = ncclCommGetAsyncError(nccl.comm, &state);
+    pthread_mutex_unlock(&turn);
+    CHECK_NCCL(asked);
     return state;
 }
 
@@ -64,6 +70,7 @@ static ncclResult_t state(void)
 static _Noreturn void give_up(const char *call, int line, const char *words)
 {
     log_error("%s:%d: %.*s: %s", __FILE__, line, (int)strcspn(call, "("), call, words);
+    pthread_mutex_lock(&turn);  /* for good */
     ncclCommAbort(nccl.comm);
     _exit(EXIT_ENVIRONMENT); /* what runs at an ordinary end could wait for the GPU */
 }
@@ -79,7 +86,13 @@ static void settle(ncclResult_t result, const char *call, int line)
     if (result != ncclSuccess)
         give_up(call, line, nccl_words(result));
 }
-#define SETTLE(call) settle((call), #call, __LINE__)
+#define SETTLE(call)                           \
+    do {                                       \
+        pthread_mutex_lock(&turn);             \
+        const ncclResult_t result_ = (call);   \
+        pthread_mutex_unlock(&turn);           \
+        settle(result_, #call, __LINE__);      \
+    } while (0)
 
 static void *watch(void *nothing)
 {
@@ -117,12 +130,12 @@ void door_close(void)
     device_sync();
     nccl.closing = true;
     pthread_join(nccl.watcher, NULL);
-    CHECK_CUDA(cudaEventDestroy(nccl.summed));
-    CHECK_CUDA(cudaEventDestroy(nccl.ready));
-    CHECK_CUDA(cudaStreamDestroy(nccl.parts));
     SETTLE(ncclCommFinalize(nccl.comm));
     CHECK_NCCL(ncclCommDestroy(nccl.comm));
     nccl.comm = NULL;
+    CHECK_CUDA(cudaEventDestroy(nccl.summed));
+    CHECK_CUDA(cudaEventDestroy(nccl.ready));
+    CHECK_CUDA(cudaStreamDestroy(nccl.parts));
 }
 
 static cudaStream_t stream(void) { return device_stream(); }

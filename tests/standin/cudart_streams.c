@@ -52,7 +52,7 @@ static bool is_lazy(cudaStream_t stream)
     return lazy && (strcmp(lazy, "first") != 0 || !stream->next);
 }
 
-void standin_enqueue(cudaStream_t stream, void (*run)(void *), const void *context, size_t bytes)
+void standin_enqueue_later(cudaStream_t stream, void (*run)(void *), const void *context, size_t bytes)
 {
     if (!stream)
         standin_violation("work in the default stream");
@@ -62,6 +62,11 @@ void standin_enqueue(cudaStream_t stream, void (*run)(void *), const void *conte
     memcpy(w->context, context, bytes);
     *stream->end = w;
     stream->end = &w->next;
+}
+
+void standin_enqueue(cudaStream_t stream, void (*run)(void *), const void *context, size_t bytes)
+{
+    standin_enqueue_later(stream, run, context, bytes);
     if (!is_lazy(stream))
         drain(stream);
 }

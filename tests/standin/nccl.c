@@ -2,8 +2,8 @@
  *
  * A collective is work of its stream, done piece by piece: each member puts its numbers into its place, all meet, each
  * takes what is its own, all meet again.  Calls do not finish at once, as those of a communicator that does not block;
- * one that does, or vectors that are not in device memory, or a member that finalizes with work on its way, is a
- * violation.  A member that waits longer than CUDA_STANDIN_NCCL_S seconds (10) for the others has an asynchronous error,
+ * one that does, or vectors that are not in device memory, or a member that finalizes with work on its way, or a
+ * second thread in a communicator, is a violation.  A member that waits longer than CUDA_STANDIN_NCCL_S seconds (10) for the others has an asynchronous error,
  * and so has work of the kind that CUDA_STANDIN_FAIL=nccl:k names. */
 #include "standin.h"
 
@@ -30,6 +30,7 @@ struct ncclComm {
     int rank, size;
     int in_progress;                 /* how often it is still said of the last call */
     atomic_int pending;              /* collectives on their way */
+    atomic_int inside;               /* threads in a call */
     _Atomic ncclResult_t error;
 };
 
@@ -40,6 +41,19 @@ struct ncclComm {
         if (standin_fails(__func__))              \
             return ncclSystemError;               \
     } while (0)
+
+/* Stays for a millisecond, so that two threads meet. */
+static ncclComm_t entered(ncclComm_t comm, const char *call)
+{
+    if (comm->inside++)
+        standin_violation("%s: another thread is in a call of this communicator", call);
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+    return comm;
+}
+static void leave(ncclComm_t *comm) { (*comm)->inside--; }
+#define COMM_ENTRY() \
+    NCCL_ENTRY();    \
+    __attribute__((cleanup(leave), unused)) ncclComm_t visited = entered(comm, __func__)
 
 const char *ncclGetErrorString(ncclResult_t result)
 {
@@ -96,14 +110,14 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int size, ncclUniqueId id,
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     *error = comm->error ? comm->error : comm->in_progress > 0 ? (comm->in_progress--, ncclInProgress) : ncclSuccess;
     return ncclSuccess;
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     if (comm->pending)
         standin_violation("ncclCommFinalize: %d collectives are on their way", comm->pending);
     return begun(comm);
@@ -201,7 +215,7 @@ static void begin(struct collective c, cudaStream_t stream)
     standin_check_memory("NCCL", c.from, c.n * sizeof(float));
     standin_check_memory("NCCL", c.to, c.n * sizeof(float));
     c.comm->pending++;
-    standin_enqueue(stream, run, &c, sizeof c);
+    standin_enqueue_later(stream, run, &c, sizeof c);
 }
 
 static void check_kind(ncclDataType_t type, ncclRedOp_t op)
@@ -213,7 +227,7 @@ static void check_kind(ncclDataType_t type, ncclRedOp_t op)
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm,
                            cudaStream_t stream)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     check_kind(type, op);
     begin((struct collective){comm, from, to, n, ALL, ALL}, stream);
     return begun(comm);
@@ -222,7 +236,7 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
 ncclResult_t ncclReduce(const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op, int root,
                         ncclComm_t comm, cudaStream_t stream)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     check_kind(type, op);
     begin((struct collective){comm, from, to, n, ALL, root}, stream);
     return begun(comm);
@@ -231,7 +245,7 @@ ncclResult_t ncclReduce(const void *from, void *to, size_t n, ncclDataType_t typ
 ncclResult_t ncclBroadcast(const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
                            cudaStream_t stream)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     check_kind(type, ncclSum);
     begin((struct collective){comm, from, to, n, root, ALL}, stream);
     return begun(comm);
@@ -240,7 +254,7 @@ ncclResult_t ncclBroadcast(const void *from, void *to, size_t n, ncclDataType_t 
 ncclResult_t ncclReduceScatter(const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op,
                                ncclComm_t comm, cudaStream_t stream)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     check_kind(type, op);
     for (int r = 0; r < comm->size; r++)
         begin((struct collective){comm, (const float *)from + (size_t)r * n, to, n, ALL, r}, stream);
@@ -250,7 +264,7 @@ ncclResult_t ncclReduceScatter(const void *from, void *to, size_t n, ncclDataTyp
 ncclResult_t ncclAllGather(const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
                            cudaStream_t stream)
 {
-    NCCL_ENTRY();
+    COMM_ENTRY();
     check_kind(type, ncclSum);
     for (int r = 0; r < comm->size; r++)
         begin((struct collective){comm, from, (float *)to + (size_t)r * n, n, r, ALL}, stream);

@@ -38,6 +38,8 @@ void standin_set_sticky(cudaError_t);        /* from now on every call fails wit
 
 /* Work for a stream: run(context), with a copy of the context. */
 void standin_enqueue(cudaStream_t, void (*run)(void *), const void *context, size_t bytes);
+/* In no case before the stream is used again: work that waits for other processes must not do so in the call. */
+void standin_enqueue_later(cudaStream_t, void (*run)(void *), const void *context, size_t bytes);
 void standin_drain(void);                    /* all streams */
 
 size_t standin_memory_bytes(void);           /* of a GPU */
