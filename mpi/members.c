@@ -63,7 +63,7 @@ static bool all_say_the_same(const struct crew *crew)
 
 static void name_rank(struct record *r)
 {
-    char message[TEXT_BYTES];
+    char message[sizeof r->message];
     snprintf(message, sizeof message, "rank %llu on %s: %s", (unsigned long long)r->rank, r->host, r->message);
     snprintf(r->message, sizeof r->message, "%s", message);
 }

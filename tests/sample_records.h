@@ -12,7 +12,7 @@ static inline void fill_field(const struct field *f, struct record *r, unsigned 
 {
     char *at = (char *)r + f->offset;
     if (f->kind == FIELD_TEXT)
-        snprintf(at, TEXT_BYTES, "%s \xc3\xa4 %u", f->name, n);
+        snprintf(at, f->bytes, "%s \xc3\xa4 %u", f->name, n);
     else if (f->kind == FIELD_U64)
         *(uint64_t *)at = UINT64_MAX - n - f->offset;
     else
@@ -31,7 +31,7 @@ static inline struct record sample_record(unsigned n)
     r.run_id = n;
     r.start_time = 1.7e9 + n;
     r.end_time = 1.7e9 + n + 0.5;
-    record_set_status(&r, (enum status)(n % N_STATUSES), "message %u", n);
+    record_set_status(&r, (enum status)(n % N_STATUSES), "message %0*u", (int)(n % 4 * 150), n); /* up to 458 letters */
     for (unsigned k = 0; k < n % 4; k++)
         record_add_step(&r, &(struct step_row){.step = k, .measured = k > 0, .tokens = 64 + n, .time_s = 0.1 * k,
                                                .loss = 1.0 / (n + k + 1), .grad_norm = k ? 0.5 : NAN});

@@ -25,7 +25,7 @@ static void fields_cover_a_record_without_gap(void **state)
     size_t bytes = 0;
     for (int i = 0; i < n_record_fields; i++) {
         assert_int_equal(record_field[i].offset, bytes);
-        bytes += record_field[i].kind == FIELD_TEXT ? TEXT_BYTES : 8;
+        bytes += record_field[i].bytes;
     }
     assert_int_equal(bytes, offsetof(struct record, n_steps));
 }
@@ -165,9 +165,11 @@ static void a_status_has_its_word_and_one_line(void **state)
         assert_int_equal(record_status(&r), i);
         assert_null(strpbrk(r.message, "\n\t"));
     }
-    record_set_status(&r, STATUS_OOM_DEVICE, "%0200d", 1); /* longer than its place */
+    record_set_status(&r, STATUS_OOM_DEVICE, "%0500d", 1); /* the call, file and line of a library, and its words */
+    assert_int_equal(strlen(r.message), 500);
+    record_set_status(&r, STATUS_OOM_DEVICE, "%0600d", 1); /* longer than its place */
     assert_string_equal(r.status, "oom_device");
-    assert_int_equal(strlen(r.message), TEXT_BYTES - 1);
+    assert_int_equal(strlen(r.message), LONG_BYTES - 1);
 }
 
 int main(void)

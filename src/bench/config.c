@@ -20,7 +20,8 @@
 #define DEFAULT_F64(value) #value
 #define FIELD_ROW(kind_, name_, default_value, unit_, help_)                                          \
     {.kind = FIELD_##kind_, .name = #name_, .unit = unit_, .help = help_,                             \
-     .default_text = DEFAULT_##kind_(default_value), .offset = offsetof(struct config, name_)},
+     .default_text = DEFAULT_##kind_(default_value), .offset = offsetof(struct config, name_),        \
+     .bytes = sizeof((struct config *)NULL)->name_},
 
 const struct field config_field[N_CONFIG_FIELDS] = {CONFIG_FIELDS(FIELD_ROW)};
 const int n_config_fields = N_CONFIG_FIELDS;
@@ -123,8 +124,8 @@ static bool set_text(struct config *config, const struct field *field, const cha
     const char *word = takes_any ? text : choice_find(field, text, error, bytes);
     if (!word)
         return false;
-    if (strlen(word) >= TEXT_BYTES) {
-        snprintf(error, bytes, "--%s: longer than %d letters", option_of(field).text, TEXT_BYTES - 1);
+    if (strlen(word) >= field->bytes) {
+        snprintf(error, bytes, "--%s: longer than %zu letters", option_of(field).text, field->bytes - 1);
         return false;
     }
     strcpy((char *)config + field->offset, word);

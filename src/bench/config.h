@@ -61,9 +61,11 @@
 #define DPSWEEP_DEVICE "cpu"
 #endif
 
-enum field_kind { FIELD_TEXT, FIELD_U64, FIELD_F64 };
-#define TEXT_BYTES 128              /* every text field, terminator included */
+enum field_kind { FIELD_TEXT, FIELD_U64, FIELD_F64, FIELD_LONG = FIELD_TEXT };
+#define TEXT_BYTES 128              /* of a TEXT, terminator included */
+#define LONG_BYTES 512              /* of a LONG, a text that may be a sentence of somebody else's */
 #define FIELD_TYPE_TEXT(name) char name[TEXT_BYTES];
+#define FIELD_TYPE_LONG(name) char name[LONG_BYTES];
 #define FIELD_TYPE_U64(name) uint64_t name;
 #define FIELD_TYPE_F64(name) double name;
 #define CONFIG_MEMBER(kind, name, default_value, unit, help) FIELD_TYPE_##kind(name)
@@ -76,7 +78,7 @@ enum { N_CONFIG_FIELDS = CONFIG_FIELDS(CONFIG_COUNT) };
 struct field {
     enum field_kind kind;
     const char *name, *unit, *help, *default_text;
-    size_t offset;                  /* in struct config (or struct record) */
+    size_t offset, bytes;           /* in struct config (or struct record) */
 };
 extern const struct field config_field[N_CONFIG_FIELDS];
 extern const int n_config_fields;

@@ -220,7 +220,7 @@ static void telling_words(const char *path, char *words, size_t bytes)
 
 static void say_how(const struct launch *l, struct record *record, enum status status)
 {
-    char words[256], how[64];
+    char words[LONG_BYTES], how[64];
     telling_words(l->log, words, sizeof words);
     if (WIFSIGNALED(l->status))
         snprintf(how, sizeof how, "died of SIG%s", sigabbrev_np(WTERMSIG(l->status)));

@@ -32,7 +32,7 @@ static void result_words(const struct record *r, char *text, size_t bytes)
 
 void progress_say(const struct record *r, size_t done, size_t n)
 {
-    char result[3 * TEXT_BYTES], ranks[32] = "";
+    char result[TEXT_BYTES + LONG_BYTES], ranks[32] = "";
     const struct config *c = &r->config;
     result_words(r, result, sizeof result);
     if (c->ranks_per_run > 1)

@@ -17,7 +17,7 @@
 const char *const status_name[N_STATUSES] = {STATUS_LIST(NAME_TEXT)};
 const char *const stage_name[N_STAGES] = {STAGE_LIST(NAME_TEXT)};
 
-#define AT(member) NULL, offsetof(struct record, member)
+#define AT(member) NULL, offsetof(struct record, member), sizeof((struct record *)NULL)->member
 #define CONFIG_ROW(kind, name, default_value, unit, help) {FIELD_##kind, #name, unit, help, AT(config.name)},
 #define RESULT_ROW(kind, name, unit, help) {FIELD_##kind, #name, unit, help, AT(name)},
 #define PHASE_ROW(NAME, name, help) \
@@ -55,7 +55,7 @@ const struct field *record_field_find(const char *name)
 }
 
 #define FIXED_BYTES offsetof(struct record, steps)
-_Static_assert(TEXT_BYTES % 8 == 0, "texts of other sizes leave gaps in the image of a record");
+_Static_assert(TEXT_BYTES % 8 == 0 && LONG_BYTES % 8 == 0, "texts of other sizes leave gaps in the image of a record");
 _Static_assert(offsetof(struct record, config) == 0, "config fields have the same offset in config and record");
 
 void record_init(struct record *r)
@@ -202,7 +202,7 @@ static bool decode(struct record *r, const void *data, size_t bytes, bool borrow
     for (int i = 0; i < n_record_fields; i++)
         if (record_field[i].kind == FIELD_TEXT) {
             char *text = (char *)r + record_field[i].offset;
-            text[TEXT_BYTES - 1] = '\0';
+            text[record_field[i].bytes - 1] = '\0';
             utf8_clean(text);
         }
     return true;

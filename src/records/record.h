@@ -1,7 +1,7 @@
 /* record.h - the result of one run.  RESULT_FIELDS is the one list of its columns: journal, HDF5, CSV, JSON and
  * docs/results-format.md come from it, after the columns of CONFIG_FIELDS.
- *   F(kind, name, unit, help)     kind: TEXT, U64 or F64;  F64 not known: NaN;  time_ and memory_ columns repeat per
- *                                 phase, kind and stage by the lists they belong to */
+ *   F(kind, name, unit, help)     kind: TEXT, LONG (text), U64 or F64;  F64 not known: NaN;  time_ and memory_ columns
+ *                                 repeat per phase, kind and stage by the lists they belong to */
 #ifndef RECORD_H
 #define RECORD_H
 #include "../bench/config.h"
@@ -39,7 +39,7 @@ extern const char *const stage_name[N_STAGES];
     F(TEXT, config_sha256, "", "identity: SHA-256 of the configuration's fields in table order")                    \
     F(U64, attempt, "1", "1 for the first try")                                                                     \
     F(TEXT, status, "", "how the run ended")                                                                        \
-    F(TEXT, message, "", "why, when status is not ok")                                                              \
+    F(LONG, message, "", "why, when status is not ok")                                                              \
     F(TEXT, verdict, "", "VALID, WARN or INVALID: the clipped gradient against the sample-by-sample one")           \
     F(F64, grad_rel_err, "1", "largest relative error of the clipped sum over parameter tensors")                   \
     F(F64, norm_rel_err, "1", "largest relative error of per-sample gradient norms")                                \

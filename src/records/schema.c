@@ -5,7 +5,8 @@
 
 #define COUNT_OF(array) (sizeof array / sizeof *array)
 #define COLUMN(row, kind, member, column_name, unit, help, stored_bytes, meanings) \
-    {{FIELD_##kind, column_name, unit, help, NULL, offsetof(struct row, member)}, stored_bytes, meanings}
+    {{FIELD_##kind, column_name, unit, help, NULL, offsetof(struct row, member), sizeof((struct row *)NULL)->member}, \
+     stored_bytes, meanings}
 
 #define SLICE(i, name)                                                                             \
     COLUMN(run_slice, U64, of[i].start, name "_start", "1", "first row of this run in /" name, 8, NULL), \

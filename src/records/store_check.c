@@ -162,13 +162,13 @@ static void check_runs(struct walk *w, const struct sweep_state *s)
 
 /* ---- /tables/runs -------------------------------------------------------------------------------------------- */
 
-/* One member of all rows of the table, as it lies in a record: a text of TEXT_BYTES or a number of 8 bytes. */
+/* One member of all rows of the table, as it lies in a record: a text or a number of 8 bytes. */
 static void check_member(struct walk *w, hid_t table, const struct field *f, const struct sweep_state *s)
 {
     struct h5 *h = w->h;
-    const size_t bytes = f->kind == FIELD_TEXT ? TEXT_BYTES : sizeof(uint64_t);
+    const size_t bytes = f->bytes;
     const hid_t text = TRY(H5Tcopy(H5T_C_S1)), row = TRY(H5Tcreate(H5T_COMPOUND, bytes));
-    TRY(H5Tset_size(text, TEXT_BYTES));
+    TRY(H5Tset_size(text, bytes));
     TRY(H5Tset_cset(text, H5T_CSET_UTF8));
     TRY(H5Tinsert(row, f->name, 0, f->kind == FIELD_TEXT ? text : f->kind == FIELD_U64 ? H5T_NATIVE_UINT64
                                                                                        : H5T_NATIVE_DOUBLE));

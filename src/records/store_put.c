@@ -191,5 +191,5 @@ void put_columns(struct h5 *h, hid_t group, const struct column *c, int n, struc
 
 struct column run_key(const char *help)
 {
-    return (struct column){{FIELD_U64, "run", "", help, NULL, 0}, 4, NULL};
+    return (struct column){{FIELD_U64, "run", "", help, NULL, 0, sizeof(uint64_t)}, 4, NULL};
 }

@@ -83,14 +83,14 @@ static hid_t open_column(struct h5 *h, hid_t group, const char *name, H5T_class_
     return d;
 }
 
-static void scatter_texts(struct h5 *h, hid_t d, char *base, size_t n, size_t stride)
+static void scatter_texts(struct h5 *h, hid_t d, char *base, size_t bytes, size_t n, size_t stride)
 {
     const hid_t type = h5_text_type(h), space = TRY(H5Dget_space(d));
     char **text = memory_get(n * sizeof *text);
     TRY(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text));
     for (size_t i = 0; i < n && !h->failed; i++) {
         char *out = base + i * stride;
-        snprintf(out, TEXT_BYTES, "%s", text[i] ? text[i] : "");
+        snprintf(out, bytes, "%s", text[i] ? text[i] : "");
         utf8_clean(out);
     }
     if (!h->failed)
@@ -111,7 +111,7 @@ static void read_column(struct h5 *h, hid_t group, const struct field *f, void *
     const hid_t d = open_column(h, group, f->name, class_of[f->kind], 1, &length);
     char *base = (char *)rows + f->offset;
     if (!h->failed && f->kind == FIELD_TEXT) {
-        scatter_texts(h, d, base, n, stride);
+        scatter_texts(h, d, base, f->bytes, n, stride);
     } else if (!h->failed) {
         uint64_t *number = memory_get(n * sizeof *number);
         const hid_t type = f->kind == FIELD_U64 ? H5T_NATIVE_UINT64 : H5T_NATIVE_DOUBLE;
@@ -222,7 +222,7 @@ static void read_bytes(struct h5 *h, hid_t group, void *base, size_t n, size_t s
     if (!h->failed && n && n_categories) {
         char (*category)[TEXT_BYTES] = memory_get(n_categories * sizeof *category);
         uint64_t *bytes = memory_get(n * n_categories * sizeof *bytes);
-        const struct field f = {.kind = FIELD_TEXT, .name = "category"};
+        const struct field f = {.kind = FIELD_TEXT, .name = "category", .bytes = TEXT_BYTES};
         read_column(h, group, &f, category, n_categories, sizeof *category);
         TRY(H5Dread(d, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes));
         for (size_t c = 0; c < n_categories; c++)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A column of the table: the bytes of each row that come from one member.  PyTables and pandas take only scalars and
- * texts of fixed length: as short as 16, 64 or 128 bytes hold the longest. */
+ * texts of fixed length: as short as 16, 64, 128 or 512 bytes hold the longest. */
 struct table_member {
     const struct field *field;
     struct rows from;
@@ -21,7 +21,7 @@ static size_t text_bytes(struct rows r, const struct field *f)
         const size_t n = strlen(member(r, i, f->offset));
         longest = n > longest ? n : longest;
     }
-    return longest < 16 ? 16 : longest < 64 ? 64 : TEXT_BYTES;
+    return longest < 16 ? 16 : longest < 64 ? 64 : longest < TEXT_BYTES ? TEXT_BYTES : LONG_BYTES;
 }
 
 static size_t add_member(struct table_member *m, const struct field *f, struct rows from, size_t at)
