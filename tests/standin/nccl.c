@@ -2,9 +2,9 @@
  *
  * A collective is work of its stream, done piece by piece: each member puts its numbers into its place, all meet, each
  * takes what is its own, all meet again.  Calls do not finish at once, as those of a communicator that does not block;
- * one that does, or vectors that are not in device memory, or a member that finalizes with work on its way, or a
- * second thread in a communicator, is a violation.  A member that waits longer than CUDA_STANDIN_NCCL_S seconds (10) for the others has an asynchronous error,
- * and so has work of the kind that CUDA_STANDIN_FAIL=nccl:k names. */
+ * one that does, or vectors that are not in device memory, or a member that finalizes with work on its way, or a second
+ * thread in a communicator, is a violation.  A member that waits longer than CUDA_STANDIN_NCCL_S seconds (10) for the
+ * others has an asynchronous error, and so has work of the kind that CUDA_STANDIN_FAIL=nccl:k names. */
 #include "standin.h"
 
 #include <fcntl.h>
