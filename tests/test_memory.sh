@@ -34,7 +34,8 @@ accounted() {
     check "$1 runs" run_seen "${@:2}"
     check "... its three steps are seen" holds "r['status'] == 'ok' and steps == 3"
     check "... no step allocates" holds "allocations == 0"
-    check "... 99 % of what is held is in the ledger" holds "r['memory_after_profiling'] >= 0.99 * (large - $openmp) > 0"
+    check "... 99 % of what is held is in the ledger" \
+        holds "r['memory_after_profiling'] >= 0.99 * (large - $openmp) > 0"
     check "... and what is in the ledger is held" holds "mapped >= r['memory_after_profiling'] == r['peak_ledger']"
     check "... and was predicted" holds "r['predicted_peak'] == r['peak_ledger']"
 }
