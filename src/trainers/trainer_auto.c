@@ -14,11 +14,24 @@
 #include "trainer.h"
 
 /* Samples [b, b + part.n) of the physical batch x. */
-struct micro { struct trainer *t; const struct batch *x; const struct policy *policy; int b; struct batch part; };
+struct micro {
+    struct trainer *t;
+    const struct batch *x;
+    const struct policy *policy;
+    bool joins;                  /* m = 1, and the step began with this physical batch */
+    int b;
+    struct batch part;
+};
 
 static struct span in_batch(const struct micro *c, struct span s)
 {
     return (struct span){c->b + s.b0, s.n};
+}
+
+/* As in microbatch: what the first sample stores is formed in the sum, and gets its coefficient with the second one's. */
+static bool is_formed_in_sum(const struct micro *c)
+{
+    return c->joins && c->b == 0;
 }
 
 /* ---- until the norms are known ------------------------------------------------------------------------------- */
@@ -30,12 +43,17 @@ static void take_store(const struct micro *c, const struct layer *l)
     c->t->stored[l->index] = ledger_take(MEMORY_PER_SAMPLE_GRADIENTS, l->name, bytes);
 }
 
+static float *store_of(const struct micro *c, const struct layer *l)
+{
+    return is_formed_in_sum(c) ? c->t->sum + l->offset : c->t->stored[l->index];
+}
+
 static void store(struct micro *c, struct layer *l, struct span s)
 {
     const bool begins = layer_begins(l);
     if (begins && !l->in_spans)
         take_store(c, l);
-    float *g = c->t->stored[begins ? l->index : l->tied->index] + s.b0 * l->n_params;
+    float *g = store_of(c, begins ? l : l->tied) + s.b0 * l->n_params;
     l->ops->grad_sample(l, s, g, l->n_params, begins ? OVERWRITE : ADD);
     if (layer_completes(l))
         trainer_stored_sqnorm(c->t, l, g, l->n_params, in_batch(c, s));
@@ -84,16 +102,25 @@ static void first_visit(struct layer *l, struct span s, void *ctx)
 
 /* ---- after that ---------------------------------------------------------------------------------------------- */
 
-static void add_stored(struct micro *c)
+static void add_stored(const struct micro *c, const struct layer *l)
 {
-    struct model *m = c->t->model;
-    for (int i = 0; i < m->n_layers; i++) {
-        struct layer *l = &m->layer[i];
-        if (!policy_stores(c->policy, l) || !layer_begins(l))
-            continue;
-        trainer_add_stored(c->t, l, c->t->stored[i], l->n_params, c->x, (struct span){c->b, c->part.n});
-        ledger_release(c->t->stored[i]);
-    }
+    const float *g = store_of(c, l);
+    if (is_formed_in_sum(c) && c->x->n > 1)
+        return;
+    if (c->joins && c->b <= 1)
+        trainer_join_stored(c->t, l, g, c->x, c->b + 1);
+    else
+        trainer_add_stored(c->t, l, g, l->n_params, c->x, (struct span){c->b, c->part.n});
+}
+
+static void add_all_stored(const struct micro *c)
+{
+    const struct model *m = c->t->model;
+    for (int i = 0; i < m->n_layers; i++)
+        if (policy_stores(c->policy, &m->layer[i]) && layer_begins(&m->layer[i])) {
+            add_stored(c, &m->layer[i]);
+            ledger_release(c->t->stored[i]);
+        }
 }
 
 /* A second pass back-propagates the clipped losses, unless a sample's coefficients differ from tensor to tensor. */
@@ -167,34 +194,40 @@ static void micro_batch(struct micro *c)
     }
     PHASE(CLIP) {
         trainer_coefficients(t, c->x, (struct span){c->b, c->part.n});
-        add_stored(c);
+        add_all_stored(c);
     }
     PHASE(BACKWARD) visit_again(c);
 }
 
-/* Returns how many samples it took: m, or of what is left over a power of two. */
-static int micro_batch_at(struct trainer *t, const struct batch *x, const struct policy *policy, int b)
+/* m samples, or of what is left over a power of two. */
+static void next(struct micro *c)
 {
-    struct micro c = {t, x, policy, b, batch_slice(x, b, trainer_physical_size(x->n - b, policy->samples))};
-    micro_batch(&c);
-    return c.part.n;
+    c->part = batch_slice(c->x, c->b, trainer_physical_size(c->x->n - c->b, c->policy->samples));
+    micro_batch(c);
+    c->b += c->part.n;
 }
 
 static void clipped_grad(struct trainer *t, const struct batch *x)
 {
     const struct policy chosen = t->config.policy,
                         policy = chosen.samples ? chosen : policy_default(&t->model->shape, x->T);
+    const int m = policy.samples;
+    struct micro c = {t, x, &policy, .joins = m == 1 && trainer_sum_is_empty(t)};
     const size_t mark = ledger_mark();
-    int b = micro_batch_at(t, x, &policy, 0); /* once at least, for the ledger */
-    const int equal = (x->n - b) / policy.samples, turns = work_turns_begin(equal);
+    next(&c); /* once at least, for the ledger */
+    if (c.joins && c.b < x->n) {
+        ledger_rewind(mark);
+        next(&c);
+    }
+    const int equal = (x->n - c.b) / m, after = c.b + equal * m, turns = work_turns_begin(equal);
     for (int i = 0; i < turns; i++) {
         ledger_rewind(mark);
-        micro_batch_at(t, x, &policy, b + i * policy.samples);
+        next(&c);
     }
     work_turns_end(equal);
-    for (b += equal * policy.samples; b < x->n;) {
+    for (c.b = after; c.b < x->n;) {
         ledger_rewind(mark);
-        b += micro_batch_at(t, x, &policy, b);
+        next(&c);
     }
 }
 
