@@ -4,9 +4,9 @@
     true_limit.py DPSWEEP TRAINER...
 
 `plan --frontier` finds the largest batch under a limit; of microbatch, which hardly notices samples, the longest
-sequence.  A process takes more than its ledger knows: code, libraries, stacks.  How much is measured on one less.  Then
-the system allows that, the peak that was predicted of the largest, and 4 MiB.  The largest must end well; the next must
-be refused, by the system: the ledger has no limit here.
+sequence.  A process takes more than its ledger knows: code, libraries, stacks; how much is measured in a run of the same
+size, for the library's code depends on it.  Then the system allows that, the peak that was predicted of the largest, and
+4 MiB.  The largest must end well; the next must be refused, by the system: the ledger has no limit here.
 """
 import json
 import resource
@@ -16,9 +16,9 @@ import time
 
 MIB = 2 ** 20
 LIMIT, SPARE = 128 * MIB, 4 * MIB
-SHAPE = "--model tiny --layers 1 --dim 128 --vocab 500 --max-seq 8192 --threads 1".split()
+SHAPE = "--model tiny --layers 1 --dim 128 --vocab 500 --max-seq 32768 --threads 1".split()
 STEPS = "--wait-steps 0 --warmup-steps 0 --active-steps 1".split()
-TOKENS_MORE = 384                # of microbatch, so that it needs more than SPARE and than what comes after the arena
+TOKENS_MORE = 4096               # of microbatch, so that it needs more than SPARE and than code differs in
 
 
 def size(trainer, n):
@@ -70,7 +70,7 @@ def is_true_limit(trainer):
     n = largest(trainer)
     more = n + (TOKENS_MORE if trainer == "microbatch" else 1)
     fits, too_large = predicted_bytes(trainer, n), predicted_bytes(trainer, more)
-    beside = bytes_beside_the_ledger(trainer, n - 1)
+    beside = bytes_beside_the_ledger(trainer, n)
     good, bad = (run_within(beside + fits + SPARE, trainer, i) for i in (n, more))
     print(f"{trainer}: {n} needs {fits / MIB:.1f} MiB by prediction, the process {beside / MIB:.1f} beside: "
           f"{good['status']}; {more}, {(too_large - fits) / MIB:.1f} MiB more: {bad['status']}, {bad['message']}")
