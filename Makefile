@@ -52,8 +52,9 @@ comma       := ,
 
 # The program can be run with other CUDA libraries through LD_LIBRARY_PATH, which goes before a runpath.
 CUDA_HOME   ?= $(or $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v nvcc))),/usr/local/cuda)
-CUDA_ARCHS  ?= 80 90 100
 NVCC        ?= $(CUDA_HOME)/bin/nvcc
+# those of them that nvcc knows: the last one from CUDA 12.8 on
+CUDA_ARCHS  ?= $(filter $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code 2>/dev/null)),80 90 100)
 cpu_CFLAGS  := $(DNNL_CFLAGS)
 cpu_LIBS    := $(DNNL_LIBS)
 NCCL_HOME   ?=
@@ -69,8 +70,9 @@ COMPILE    := $(CC) -std=gnu11 -D_GNU_SOURCE -DDPSWEEP_DEVICE='"$(DEVICE)"' $(CP
               $(CFLAGS) $(ARCH) $(CLONES) -fopenmp $(WARN) -MMD -MP $(EXTRA_CFLAGS)
 # kernels round as they say on every device: a*b+c is one rounding only where fmaf is written
 cpu_KERNEL  = $(COMPILE) -ffp-contract=off -fno-math-errno -fno-trapping-math -x c
+# PTX of the first: the driver of every GPU that machine code is made for, and of newer ones, can compile it
 sass        = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a$(comma)code=sm_$a)
-ptx         = $(foreach a,$(lastword $(CUDA_ARCHS)),-gencode arch=compute_$a$(comma)code=compute_$a)
+ptx         = $(foreach a,$(firstword $(CUDA_ARCHS)),-gencode arch=compute_$a$(comma)code=compute_$a)
 cuda_KERNEL = $(NVCC) -std=c++17 -O3 -fmad=false -MMD -MP $(sass) $(ptx) $(NVCC_FLAGS)
 COMPILE_KERNEL = $($(DEVICE)_KERNEL)
 LINK       := $(CC) $(CFLAGS) -fopenmp $(EXTRA_CFLAGS) $(LDFLAGS)

@@ -20,6 +20,13 @@ command_for() {
         BUILD="$TMPDIR/$1" "$TMPDIR/$1/kernel_command" && cat "$TMPDIR/$1/kernel_command"
 }
 
+# targets NVCC: for what that compiler makes code unless told, PTX last
+targets() {
+    env -u MAKEFLAGS -u MAKELEVEL -u CUDA_ARCHS make --no-print-directory DEVICE=cuda NVCC="$1" \
+        BUILD="$TMPDIR/${1//\//_}" "$TMPDIR/${1//\//_}/kernel_command" > "$TMPDIR/made" || { cat "$TMPDIR/made" && return 1; }
+    grep -oE 'code=(sm|compute)_[0-9]+' "$TMPDIR/${1//\//_}/kernel_command" | cut -d= -f2 | xargs
+}
+
 # compile FOLDER COMMAND FILE.cu...: leaves FILE.ptx and FILE.log, what the assembler says, in FOLDER
 compile_one() {
     local folder=$1 command=$2 file=$3 name
@@ -112,6 +119,13 @@ for arch in ${ARCHS:-90}; do
     echo "# kernel registers stack_bytes spilled_bytes shared_bytes"
     resources "$TMPDIR/$arch/out" | sed 's/^/# /'
 done
+
+# ---- GPUs: what no nvcc before CUDA 12.8 knows is left out; the driver of each can compile the PTX
+printf '#!/bin/bash\n[[ $1 == --list-gpu-code ]] || exec %q "$@"\nprintf "sm_%%s\\n" 75 80 86 90 90a\n' "$nvcc" > "$TMPDIR/older"
+chmod +x "$TMPDIR/older"
+check "machine code is made for several GPUs, PTX for the oldest" \
+    eval '[[ $(targets "$nvcc") =~ ^sm_80\ sm_90.*\ compute_80$ ]]'
+check "an older nvcc is asked for what it knows" eval '[[ $(targets "$TMPDIR/older") == "sm_80 sm_90 compute_80" ]]'
 
 # ---- each gate is able to refuse ------------------------------------------------------------------------------------
 check "a build that contracts to fma compiles" compile "$TMPDIR/fma" "${command/-fmad=false/}" kernels/layernorm.cu
