@@ -1,8 +1,9 @@
 /* embedding.cu - rows of a table picked by ids: y[b,t] = table[id(b,t)].
  *
  * The id of (b, t) is id[b*stride_b + t*stride_t]; a stride of 0 repeats one id.  A row of the gradient is the SUM of
- * dy over the positions that hold its id.  No atomics: a block owns a tile of columns and walks over all positions,
- * so no two blocks share an address and the sum is in the order of the positions.  Cost: one pass over dy.
+ * dy over the positions that hold its id.  No atomics: a block owns a tile of columns of the rows of a class of ids and
+ * walks over all positions, so no two blocks share an address and the sum is in the order of the positions.  Cost: one
+ * pass over dy, and a look at all ids by every block.
  * The squared norm needs no (V, D) gradient: n T^2 integer comparisons link equal ids, then one pass over dy. */
 #include "kmath.h"
 #include "kernels.h"
@@ -28,15 +29,18 @@ __global__ void embedding_grad(const int *__restrict__ id, long stride_b, long s
                                long stride_g, int groups, int n, int T, int D)
 {
     const int tiles = TILES(D, LANES);
-    ROW_LOOP(k, (long)groups * tiles, (long)n * T * LANES) {
-        const long group = k / tiles;
+    ROW_LOOP(k, (long)groups * ID_CLASSES * tiles, (long)n * T * LANES / ID_CLASSES) {
+        const long group = k / tiles / ID_CLASSES;
+        const int own = (int)(k / tiles % ID_CLASSES);
         const int c0 = (int)(k % tiles) * LANES, width = tile_size(D, c0, LANES);
         float *to = g + group * stride_g + c0;
         for (long b = group * n; b < (group + 1) * n; b++) {
             const float w = weight ? weight[b] : 1.0f;
             if (w == 0.0f) continue; /* a sample left out, whatever it holds */
             for (long t = 0; t < T; t++) {
-                float *row = to + (long)id[b * stride_b + t * stride_t] * D;
+                const int row_id = id[b * stride_b + t * stride_t];
+                if (row_id % ID_CLASSES != own) continue; /* another block's */
+                float *row = to + (long)row_id * D;
                 const float *from = dy + (b * T + t) * D + c0;
                 LANE_LOOP(l, width) row[l] += w * from[l];
             }
@@ -99,14 +103,15 @@ API int k_embedding_add(kstream st, const int *id, long stride_b, long stride_t,
 API int k_embedding_grad(kstream st, const int *id, long stride_b, long stride_t, const float *weight,
                          const float *dy, float *g, int n, int T, int D)
 {
-    return LAUNCH(embedding_grad, TILES(D, LANES), LANES, st, id, stride_b, stride_t, weight, dy, g, 0L, 1, n, T, D);
+    return LAUNCH(embedding_grad, ROW_GRID(ID_CLASSES * TILES(D, LANES)), LANES, st, id, stride_b, stride_t, weight, dy,
+                  g, 0L, 1, n, T, D);
 }
 API int k_embedding_grad_sample(kstream st, const int *id, long stride_b, long stride_t, const float *dy, float *g,
                                 long stride_g, int n, int T, int D)
 {
     const float *no_weight = NULL;
-    return LAUNCH(embedding_grad, ROW_GRID((long)n * TILES(D, LANES)), LANES, st, id, stride_b, stride_t, no_weight, dy,
-                  g, stride_g, n, 1, T, D);
+    return LAUNCH(embedding_grad, ROW_GRID((long)n * ID_CLASSES * TILES(D, LANES)), LANES, st, id, stride_b, stride_t,
+                  no_weight, dy, g, stride_g, n, 1, T, D);
 }
 API int k_embedding_sqnorm(kstream st, const int *id, long stride_b, long stride_t, const float *dy, int *next,
                            float *part, float *sq, int n, int T, int D)

@@ -42,6 +42,7 @@
 #define LANE(v, l)                v
 #define LANE_LOOP(l, n)           for (int l = threadIdx.x; l < (n); l = (n)) /* one turn */
 #define LANE_LOOP_SUM(l, n, ...)  LANE_LOOP(l, n)
+#define ID_CLASSES                64 /* blocks that share the rows of a table: a GPU runs hundreds at once */
 
 /* Block reductions: every thread gets the same bits; the order depends on blockDim only, a multiple of 32.
  * They hold two barriers: call them from uniform control flow only. */
@@ -97,6 +98,7 @@ BLOCK_REDUCE(block_max, -INFINITY, k_max)
 #define LANE(v, l)        v[l]
 #define LANE_LOOP         BLOCK_LOOP
 #define LANE_LOOP_SUM     BLOCK_LOOP_SUM
+#define ID_CLASSES        1
 #define block_sum(v)      (v)
 #define block_max(v)      (v)
 #define k_max(a, b)       ((a) > (b) ? (a) : (b))

@@ -62,6 +62,7 @@ suites() {
 if has plain; then
     suites plain
     suites plain EMU_SCHED=random EMU_GRID=3
+    try "plain: indices beyond 2^31 are right" "$out/plain/test_far_indices"
 fi
 if has checker; then
     suites checker EMU_SCHED=random EMU_GRID=3
