@@ -1,7 +1,9 @@
 /* test_store.c - publishing, and reading back.   test_store --sample FILE.h5 writes a file for other readers. */
 #include "sample_records.h"
 
+#include "../src/base/log.h"
 #include "../src/records/store.h"
+#include "../src/records/store_hdf5.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -226,6 +229,34 @@ static void an_absent_folder_and_a_folder_in_the_way_are_named(void **state)
     clear_sample(&s);
 }
 
+/* HDF5 cannot write it, so it stays open. */
+static _Noreturn void exit_with_a_file_that_cannot_be_closed(const char *path)
+{
+    static const double numbers[1000];
+    const hsize_t n = 1000;
+    h5_begin(error, sizeof error);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, 4096});
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), space = H5Screate_simple(1, &n, NULL);
+    const hid_t d = H5Dcreate2(file, "d", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Dwrite(d, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers);
+    H5Dclose(d);
+    exit(H5Fclose(file) < 0 ? EXIT_ENVIRONMENT : EXIT_OK);
+}
+
+static void a_file_that_cannot_be_closed_does_not_crash_the_end(void **state)
+{
+    (void)state;
+    int status;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0)
+        exit_with_a_file_that_cannot_be_closed(in_tmp("full.h5"));
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_ENVIRONMENT);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--sample")) {
@@ -242,6 +273,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(only_stale_temporaries_of_this_host_are_removed),
         cmocka_unit_test(a_folder_without_permission_gives_one_clear_line),
         cmocka_unit_test(an_absent_folder_and_a_folder_in_the_way_are_named),
+        cmocka_unit_test(a_file_that_cannot_be_closed_does_not_crash_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* When memory has run out, a file cannot be closed, and HDF5 crashes as it tries to while the program exits.  All is
+ * closed by then, or given up.  This has to be said before any other call. */
+__attribute__((constructor)) static void leave_nothing_to_exit(void)
+{
+    H5dont_atexit();
+}
+
 struct h5 h5_begin(char *error, size_t error_bytes)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* per thread in a thread-safe library */
