@@ -6,6 +6,7 @@
 #include "spawn.h"
 #include "world.h"
 #include "../src/base/check.h"
+#include "../src/base/text.h"
 #include "../src/device/device.h"
 #include "../src/device/pulse.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -224,6 +226,19 @@ static bool received(const struct worker *w, struct record *record)
     return strcmp(asked, got) == 0;
 }
 
+/* The ledger of a run is ready for the end of memory, libraries are not. */
+static void say_limit(struct record *record)
+{
+    struct rlimit limit;
+    char bytes[32];
+    CHECK_SYS(getrlimit(RLIMIT_AS, &limit));
+    if (limit.rlim_cur == RLIM_INFINITY)
+        return;
+    text_from_bytes((double)limit.rlim_cur, bytes, sizeof bytes);
+    text_append(record->message, sizeof record->message, "; ulimit -v is %s: libraries may crash where that ends",
+                bytes);
+}
+
 static void say_signal(struct worker *w, int signal, const char *where, struct record *record)
 {
     const char *name = sigabbrev_np(signal);
@@ -232,6 +247,8 @@ static void say_signal(struct worker *w, int signal, const char *where, struct r
     else
         record_set_status(record, STATUS_CRASHED, "died of SIG%s %s%s%s", name ? name : "RT", where,
                           *last_words(w) ? ": " : "", last_words(w));
+    if (signal != SIGKILL)
+        say_limit(record);
 }
 
 enum too_long { NOT_TOO_LONG, PAST_TIMEOUT, STALLED };
