@@ -47,8 +47,8 @@ check "a launch with a timeout" eval '! launch "${launched[@]}" --timeout 2'
 check "... records it" column_is "$file" status "ok timeout"
 check_fails 1 "... and goes on with other runs" launch --active-steps 3,4 --resume
 
-check_fails 75 "a launch with a time limit ends then" launch "${launched[@]}" --time-limit 3
-check "... with what was measured" column_is "$file" status ok
+check_fails 75 "a launch with a time limit ends then" launch --active-steps "$endless" --seed 2 --resume --time-limit 1
+check "... with what was measured" column_is "$file" status "ok timeout ok"
 
 check "a launch is to be stopped" in_background
 kill -USR1 "$job"

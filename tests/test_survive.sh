@@ -1,38 +1,40 @@
 #!/bin/bash
 # A sweep survives kills (a short run of tests/long/kill_sweep.sh), a full disk and a folder that cannot be written.
+# As root it has mounts of its own.
+if ((EUID == 0)) && [[ -z ${OWN_MOUNTS:-} ]] && unshare --mount true 2> /dev/null; then
+    OWN_MOUNTS=1 exec unshare --mount "$0"
+fi
 . "$(dirname "$0")/lib.sh"
+. tests/hold.sh
 
 killed_now_and_then() { mkdir "$TMPDIR/kills" && TMPDIR=$TMPDIR/kills KILLS=5 "$ROOT/tests/long/kill_sweep.sh"; }
 check "a sweep that is killed five times loses nothing" killed_now_and_then
 
-# ---- a full disk: one of 4 MiB that only this process sees, nearly full of ballast
-points=(--batch-size 2 --seq-len 8 --active-steps 1 --seed 1,2,3,4,5,6,7,8,9,10,11,12)
+# ---- a full disk: one of 4 MiB that only this suite sees.  It is full when the second run ends, and no more when the
+# last one does.
+points=(--batch-size 2 --seq-len 8 --active-steps 1 --seed 1,2,3,4,5,6,7,8,9,10,11,12 "$mark")
 small=$TMPDIR/small
 mkdir "$small"
 on_a_full_disk() {
-    unshare --mount bash -s -- "$small" "$BUILD/dpsweep" "${points[@]}" <<'END'
-set -u
-small=$1 dpsweep=$2
-shift 2
-mount -t tmpfs -o size=4m none "$small" || exit 77
-head -c 4050000 /dev/zero > "$small/ballast"
-"$dpsweep" sweep "$@" -o "$small/a.h5" 2> "$small/../said" &
-job=$!
-for ((i = 0; i < 600; i++)); do # until it is full
-    grep -q "No space left" "$small/../said" && break
-    sleep 0.05
-done
-kill -STOP $job
-rm "$small/ballast"
-kill -CONT $job
-wait $job
-echo "ended with $?"
-"$dpsweep" validate "$small/a.h5" && "$dpsweep" validate "$small/a.journal"
-cat "$small/../said"
-"$dpsweep" report "$small/a.h5" --columns status --format csv | grep -c ok
-END
+    local job
+    mount -t tmpfs -o size=4m none "$small" || return
+    hold --seed=2 --seed=12
+    "${holdable[@]}" "$BUILD/dpsweep" sweep "${points[@]}" -o "$small/a.h5" 2> "$TMPDIR/said" &
+    job=$!
+    eventually held 1 --seed=2
+    cat /dev/zero > "$small/ballast"
+    release --seed=2
+    eventually held 1 --seed=12
+    rm "$small/ballast"
+    release --seed=12
+    wait $job
+    echo "ended with $?"
+    dpsweep validate "$small/a.h5" && dpsweep validate "$small/a.journal"
+    cat "$TMPDIR/said"
+    dpsweep report "$small/a.h5" --columns status --format csv | grep -c ok
+    umount "$small"
 }
-if unshare --mount true 2> /dev/null && ((EUID == 0)); then
+if [[ ${OWN_MOUNTS:-} ]]; then
     check "a sweep goes on while its disk is full" on_a_full_disk
     check "... and ends well" said "^ended with 0$"
     check "... having said that results stay in memory" said "No space left .*results stay in memory"

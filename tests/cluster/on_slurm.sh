@@ -29,7 +29,7 @@ on_slurm_start() {
 }
 
 # queue sbatch's arguments...: as $job, whose runs can be held
-queue() { job=$(with_hold sbatch --parsable --output=%A.out "$@"); }
+queue() { job=$("${holdable[@]}" sbatch --parsable --output=%A.out "$@"); }
 # submit SCRIPT sbatch's options... -- the script's arguments...
 submit() {
     local script=$ROOT/jobs/slurm/$1 options=()

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A sweep that is killed at random moments and resumed: no run that was committed is ever lost or changed, and the
-# published file always opens.   KILLS=N (300)   RANDOM_SEED=N
+# A sweep that is killed at random moments, most of them after it has measured something more, and resumed: no run that
+# was committed is ever lost or changed, and the published file always opens.   KILLS=N (300)   RANDOM_SEED=N
 . "$(dirname "$0")/../lib.sh"
 
 kills=${KILLS:-300}
@@ -13,6 +13,7 @@ sweep=("$BUILD/dpsweep" sweep --trainer standard,ghost --batch-size 2 --seq-len 
 
 # committed: "config_sha256 start_time grad_rel_err" of each run in the journal
 committed() { dpsweep report "$journal" --columns config_sha256,start_time,grad_rel_err --format csv 2> /dev/null | sort; }
+has_more() { ! kill -0 $job || (($(committed | wc -l) > $(wc -l < "$TMPDIR/before"))); }
 sound() { [[ ! -e $file ]] || dpsweep validate "$file" > "$TMPDIR/said"; }
 nothing_is_lost() { [[ -z $(comm -23 "$TMPDIR/before" "$TMPDIR/after") ]]; }
 
@@ -21,7 +22,8 @@ killed=0 completed=0 lost=0 unsound=0 most=0
 while ((killed < kills)); do
     "${sweep[@]}" > /dev/null 2>&1 &
     job=$!
-    sleep "$((RANDOM % 2)).$((RANDOM % 9))$((RANDOM % 9 + 1))"
+    ((RANDOM % 4 == 0)) || eventually has_more
+    sleep "0.$((RANDOM % 9))$((RANDOM % 9 + 1))"
     if kill -KILL $job 2> /dev/null; then killed=$((killed + 1)); fi
     wait $job 2> /dev/null && { completed=$((completed + 1)) && sound || unsound=$((unsound + 1)); }
     [[ -e $journal ]] || continue
@@ -39,6 +41,6 @@ done 2> /dev/null
 echo "# $killed kills, $completed sweeps came to their end, up to $most runs"
 check "no committed run is lost or changed" test $lost = 0
 check "every published file is sound" test $unsound = 0
-check "runs were measured between the kills" test "$most" -gt 10
+check "runs were measured between the kills" test "$most" -gt 2
 
 plan_done
