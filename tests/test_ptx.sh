@@ -22,9 +22,10 @@ command_for() {
 
 # targets NVCC: for what that compiler makes code unless told, PTX last
 targets() {
-    env -u MAKEFLAGS -u MAKELEVEL -u CUDA_ARCHS make --no-print-directory DEVICE=cuda NVCC="$1" \
-        BUILD="$TMPDIR/${1//\//_}" "$TMPDIR/${1//\//_}/kernel_command" > "$TMPDIR/made" || { cat "$TMPDIR/made" && return 1; }
-    grep -oE 'code=(sm|compute)_[0-9]+' "$TMPDIR/${1//\//_}/kernel_command" | cut -d= -f2 | xargs
+    local build=$TMPDIR/${1//\//_}
+    env -u MAKEFLAGS -u MAKELEVEL -u CUDA_ARCHS make --no-print-directory DEVICE=cuda NVCC="$1" BUILD="$build" \
+        "$build/kernel_command" > "$TMPDIR/made" || { cat "$TMPDIR/made" && return 1; }
+    grep -oE 'code=(sm|compute)_[0-9]+' "$build/kernel_command" | cut -d= -f2 | xargs
 }
 
 # compile FOLDER COMMAND FILE.cu...: leaves FILE.ptx and FILE.log, what the assembler says, in FOLDER
@@ -121,7 +122,8 @@ for arch in ${ARCHS:-90}; do
 done
 
 # ---- GPUs: what no nvcc before CUDA 12.8 knows is left out; the driver of each can compile the PTX
-printf '#!/bin/bash\n[[ $1 == --list-gpu-code ]] || exec %q "$@"\nprintf "sm_%%s\\n" 75 80 86 90 90a\n' "$nvcc" > "$TMPDIR/older"
+printf '#!/bin/bash\n[[ $1 == --list-gpu-code ]] || exec %q "$@"\nprintf "sm_%%s\\n" 75 80 86 90 90a\n' "$nvcc" \
+    > "$TMPDIR/older"
 chmod +x "$TMPDIR/older"
 check "machine code is made for several GPUs, PTX for the oldest" \
     eval '[[ $(targets "$nvcc") =~ ^sm_80\ sm_90.*\ compute_80$ ]]'
