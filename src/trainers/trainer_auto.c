@@ -28,7 +28,7 @@ static struct span in_batch(const struct micro *c, struct span s)
     return (struct span){c->b + s.b0, s.n};
 }
 
-/* As in microbatch: what the first sample stores is formed in the sum, and gets its coefficient with the second one's. */
+/* As in microbatch: what the first sample stores is formed in the sum, and gets its coefficient with the second. */
 static bool is_formed_in_sum(const struct micro *c)
 {
     return c->joins && c->b == 0;
