@@ -181,7 +181,9 @@ test-long: setup                             ## tests/long/*.sh: comparisons tha
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) TESTS=tests/long PATTERN='*' TIME_LIMIT=14400 tests/run.sh $(T)
 
-mutate: setup                                ## seed bugs into GPU code: the suites must notice each (many minutes)
+mutate: setup                                ## seed bugs: verification and GPU suites must notice each (many minutes)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) tests/gate/mutate
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
 	$(Q)BUILD=$(BUILD) tests/emu/mutate
 	$(Q)$(MAKE) --no-print-directory DEVICE=cuda BUILD=build/cuda build/cuda/dpsweep build/cuda/tests/gpu/large_copies

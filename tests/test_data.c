@@ -380,7 +380,7 @@ static void assert_shares_are_a_batch(const struct dataset *dataset, int n, int 
     struct batch_buffer *buffer = batch_buffer_create(n, T), *small = batch_buffer_create((n + ranks - 1) / ranks, T);
     const struct batch batch = shuffled_batch(dataset, buffer, 4, 1, n, &valid);
     add_share(&whole[0], &batch);
-    const struct batch repeats = dataset_batch_with_repeats(dataset, buffer, n, all_of(n));
+    const struct batch repeats = dataset_batch_to_verify(dataset, buffer, all_of(n));
     add_share(&whole[1], &repeats);
     for (int r = 0; r < ranks; r++) {
         uint64_t valid_here;
@@ -388,7 +388,7 @@ static void assert_shares_are_a_batch(const struct dataset *dataset, int n, int 
         const struct batch a = shuffled_share(dataset, small, 4, 1, n, share, &valid_here);
         valid_of_shares += valid_here;
         add_share(&joined[0], &a);
-        const struct batch b = dataset_batch_with_repeats(dataset, small, n, share);
+        const struct batch b = dataset_batch_to_verify(dataset, small, share);
         add_share(&joined[1], &b);
     }
     assert_memory_equal(whole, joined, sizeof whole);

@@ -75,11 +75,12 @@ bugs_have_their_text() {
     "${PYTHON:-/usr/bin/python3}" -B - << 'END'
 import runpy, sys
 emulator = runpy.run_path("tests/emu/mutations.py")["MUTATIONS"]
+gate = runpy.run_path("tests/gate/mutate")["MUTATIONS"]
 standins = runpy.run_path("tests/standin/mutate")["MUTATIONS"]
-texts = [(m.name, "kernels/" + m.file, m.old) for m in emulator] + [(m[0], m[1], m[2]) for m in standins]
+texts = [(m.name, "kernels/" + m.file, m.old) for m in emulator] + [m[:3] for m in gate + standins]
 lost = [(name, path) for name, path, text in texts if text not in open(path).read()]
 print(len(texts), "bugs;", "without their text:", lost)
-sys.exit(bool(lost) or not emulator or not standins)
+sys.exit(bool(lost) or not emulator or not gate or not standins)
 END
 }
 check "every bug that make mutate seeds has the text that it changes" bugs_have_their_text

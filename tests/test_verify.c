@@ -54,13 +54,15 @@ struct trial {
     enum clipping clipping;
     struct model_shape shape;
     enum source source;
-    int physical;                      /* BATCH: verify what a run would, else two samples */
+    int physical;
     double noise_multiplier;
     enum optimizer_kind optimizer;
     enum noise_generator generator;
     double dropout;
     enum accumulation accumulation;
     bool vary;                         /* batches do */
+    double quantile;                   /* that thresholds follow; 0: they stay */
+    void (*tamper)(struct trainer *);  /* before it is verified; NULL: nothing */
 };
 
 static struct trainer_config config_of(const struct trial *a)
@@ -69,7 +71,7 @@ static struct trainer_config config_of(const struct trial *a)
         .sizes_vary = a->vary, .physical_batch_size = a->physical,
         .max_grad_norm = 0.7, .noise_multiplier = a->noise_multiplier, .expected_batch_size = BATCH,
         .optimizer = {a->optimizer, 0.1, 0.9, 0.9, 0.99, 1e-8, 0.1}, .noise_generator = a->generator,
-        .dropout = a->dropout, .accumulation = a->accumulation, .seed = 3};
+        .adaptive = {a->quantile, 0.2, 7.0}, .dropout = a->dropout, .accumulation = a->accumulation, .seed = 3};
 }
 
 struct state_of_training { float *params, *m, *v; uint32_t step; int updates; double learning_rate, max_grad_norm; };
@@ -93,11 +95,11 @@ static void assert_unchanged(const struct trainer *t, struct state_of_training b
     assert_true(now.learning_rate == before.learning_rate && now.max_grad_norm == before.max_grad_norm);
 }
 
-struct origin { const struct dataset *data; struct batch_buffer *buffer; int n; };
-static struct batch samples(void *ctx, struct part share)
+struct origin { const struct dataset *data; struct batch_buffer *buffer; };
+static struct batch samples(void *ctx, struct part places)
 {
     const struct origin *s = ctx;
-    return dataset_batch_with_repeats(s->data, s->buffer, s->n, share);
+    return dataset_batch_to_verify(s->data, s->buffer, places);
 }
 
 /* Verification tells something of the noise that it drew: the noise of training must be other. */
@@ -117,10 +119,13 @@ static struct verification verify(const struct trial *a)
     ledger_open(LEDGER_REAL, 0);
     assert_true(rig_create_model(&rig, &a->shape) && rig_create_trainer(&rig, a->ops, &config, T));
     model_init(rig.model, 3);
+    if (a->tamper)
+        a->tamper(rig.trainer);
     const struct state_of_training before = state_of(rig.trainer);
     const struct noise_source noise = rig.trainer->noise, own_noise = rig.trainer->own_noise;
-    const int n = a->physical == BATCH ? rig_verified_samples(&config) : VERIFY_SAMPLES;
-    verify_trainer(rig.trainer, &(struct sample_source){n, samples, &(struct origin){data, rig.buffer, n}}, &v);
+    struct origin origin = {data, rig.buffer};
+    const struct sample_source source = rig_samples_to_verify(&config, samples, &origin);
+    verify_trainer(rig.trainer, &source, &v);
     assert_unchanged(rig.trainer, before);
     assert_new_keys(rig.trainer, noise, own_noise);
     rig_free(&rig);
@@ -160,6 +165,7 @@ static void is_valid(const struct trial *a)
     assert_verdict(a, &v, VERDICT_VALID);
     assert_string_equal(v.message, "");
     assert_true(v.grad_rel_err < valid_rel_err() && v.step_rel_err < valid_rel_err());
+    assert_true(v.update_rel_err < valid_rel_err());
     assert_true(a->ops->is_private ? v.norm_rel_err < valid_rel_err() : isnan(v.norm_rel_err));
     assert_true(a->ops->is_private ? fabs(v.noise_variance_ratio - 1) < 0.1 : isnan(v.noise_variance_ratio));
 }
@@ -247,36 +253,146 @@ static void sizes_are_rehearsed_where_they_vary(void **state)
     }
 }
 
-/* Wrong in physical batches that are not full. */
+/* ---- mistakes that show in some samples or some steps only ------------------------------------------------------- */
+
+/* A trainer that is right but for `clipped_grad`, or for what the trial does to it. */
+static void is_found(void (*clipped_grad)(struct trainer *, const struct batch *), struct trial a, enum verdict wanted)
+{
+    const struct trainer_ops spoilt = {.name = "spoilt", .is_private = true, .clipped_grad = clipped_grad};
+    a.ops = &spoilt;
+    a.shape = (struct model_shape){ARCH_GPT2, 300, 24, 1, 3, T};
+    a.clipping = a.clipping == CLIPPING_NONE ? CLIPPING_FLAT : a.clipping;
+    const struct verification v = verify(&a);
+    assert_verdict(&a, &v, wanted);
+}
+
+static int wrong_size;
 static void spoil_rests(struct trainer *t, const struct batch *x)
 {
     microbatch_clipped_grad(t, x);
-    if (x->n > 0 && x->n < t->config.physical_batch_size)
+    if (x->n == wrong_size && x->n < t->config.physical_batch_size)
         KERNEL(scale, t->sum, 2.0f, t->model->n_params);
 }
 
-static void rests_are_verified_where_sizes_vary(void **state)
+static void rests_of_every_size_are_verified_where_sizes_vary(void **state)
 {
     (void)state;
-    static const struct trainer_ops spoilt = {.name = "spoilt", .is_private = true, .clipped_grad = spoil_rests};
-    for (int vary = 0; vary < 2; vary++) {
-        const struct trial a = {&spoilt, CLIPPING_FLAT, {ARCH_GPT2, 300, 24, 1, 3, T}, .physical = BATCH, .vary = vary};
-        const struct verification v = verify(&a);
-        assert_verdict(&a, &v, vary ? VERDICT_INVALID : VERDICT_VALID);
-    }
+    for (int physical = 1; physical <= BATCH; physical++)
+        for (wrong_size = 1; wrong_size < physical; wrong_size *= 2)
+            is_found(spoil_rests, (struct trial){.physical = physical, .vary = true}, VERDICT_INVALID);
+    wrong_size = 2;
+    is_found(spoil_rests, (struct trial){.physical = BATCH}, VERDICT_VALID); /* there are none */
+}
+
+/* Clips the physical batches between the first and the last too much. */
+static void spoil_middle(struct trainer *t, const struct batch *x)
+{
+    const bool in_middle = x->place > 0 && x->place + x->n < BATCH;
+    const double R = t->config.max_grad_norm;
+    t->config.max_grad_norm = in_middle ? R / 2.0 : R;
+    microbatch_clipped_grad(t, x);
+    t->config.max_grad_norm = R;
+}
+
+static void all_samples_are_verified(void **state)
+{
+    (void)state;
+    is_found(spoil_middle, (struct trial){.physical = 1}, VERDICT_INVALID);
+    is_found(spoil_middle, (struct trial){.physical = 2}, VERDICT_VALID); /* none between */
+}
+
+/* Right with thresholds above 1. */
+static void clip_to_1_at_least(struct trainer *t, const struct batch *x)
+{
+    const double R = t->config.max_grad_norm;
+    t->config.max_grad_norm = R > 1.0 ? R : 1.0;
+    microbatch_clipped_grad(t, x);
+    t->config.max_grad_norm = R;
+}
+
+/* Right with one threshold for all tensors. */
+static void clip_all_tensors_alike(struct trainer *t, const struct batch *x)
+{
+    const int n = t->model->n_tensors;
+    float *share = array((size_t)n, sizeof *share);
+    for (int p = 0; p < n; p++) share[p] = (float)(1.0 / sqrt(n));
+    device_copy_in(t->thresholds.share, share, (size_t)n * sizeof *share);
+    microbatch_clipped_grad(t, x);
+}
+
+static void thresholds_of_the_run_and_of_each_tensor_are_verified(void **state)
+{
+    (void)state;
+    is_found(clip_to_1_at_least, (struct trial){.physical = 1, .clipping = CLIPPING_AUTOMATIC}, VERDICT_INVALID);
+    is_found(clip_all_tensors_alike, (struct trial){.physical = 1, .clipping = CLIPPING_PER_LAYER}, VERDICT_INVALID);
+}
+
+static void seek_another_quantile(struct trainer *t) { t->thresholds.adaptive.quantile = 0.6; }
+static void move_the_other_way(struct trainer *t) { t->thresholds.adaptive.learning_rate *= -1.0; }
+static void count_without_noise(struct trainer *t) { t->thresholds.adaptive.count_noise = 0.0; }
+
+static void moving_thresholds_are_verified(void **state)
+{
+    (void)state;
+    static void (*const tamper[])(struct trainer *) =
+        {NULL, seek_another_quantile, move_the_other_way, count_without_noise};
+    for (int i = 0; i < COUNT(tamper); i++)
+        for (int per_layer = 0; per_layer < 2; per_layer++)
+            is_found(microbatch_clipped_grad, (struct trial){.physical = 2, .noise_multiplier = 1, .quantile = 0.5,
+                .clipping = per_layer ? CLIPPING_PER_LAYER : CLIPPING_FLAT, .tamper = tamper[i]},
+                tamper[i] ? VERDICT_INVALID : VERDICT_VALID);
+}
+
+static void go_up(struct trainer *t) { t->optimizer.config.learning_rate *= -1.0; }
+static void go_too_far(struct trainer *t) { t->optimizer.config.learning_rate *= 1.01; }
+static void keep_less(struct trainer *t) { t->optimizer.config.momentum = t->optimizer.config.beta1 *= 0.99; }
+static void square_less(struct trainer *t) { t->optimizer.config.beta2 = 0.9; }
+static void divide_by_more(struct trainer *t) { t->optimizer.config.eps = 1e-2; }
+static void decay_nothing(struct trainer *t) { t->optimizer.config.weight_decay = 0.0; }
+
+static void updates_are_verified(void **state)
+{
+    (void)state;
+    static const struct { void (*tamper)(struct trainer *); bool sgd, adamw; } trial[] = {
+        {NULL, false, false}, {go_up, true, true}, {go_too_far, true, true}, {keep_less, true, true},
+        {square_less, false, true}, {divide_by_more, false, true}, {decay_nothing, false, true}};
+    for (int i = 0; i < COUNT(trial); i++)
+        for (int kind = 0; kind < N_OPTIMIZERS; kind++)
+            is_found(microbatch_clipped_grad, (struct trial){.physical = 2, .noise_multiplier = 0.1,
+                .optimizer = (enum optimizer_kind)kind, .tamper = trial[i].tamper},
+                (kind == OPTIMIZER_ADAMW ? trial[i].adamw : trial[i].sgd) ? VERDICT_INVALID : VERDICT_VALID);
+}
+
+/* Where the sum begins with the momentum: a hundredth of it is lost. */
+static void lose_momentum(struct trainer *t, const struct batch *x)
+{
+    if (x->first == 0)
+        KERNEL(scale, t->sum, 0.99f, t->model->n_params);
+    microbatch_clipped_grad(t, x);
+}
+
+static void what_a_sum_in_the_momentum_begins_with_is_verified(void **state)
+{
+    (void)state;
+    const struct trial a = {.physical = 2, .noise_multiplier = 1, .accumulation = ACCUMULATE_MOMENTUM};
+    is_found(microbatch_clipped_grad, a, VERDICT_VALID);
+    is_found(lose_momentum, a, VERDICT_INVALID);
 }
 
 static void so_many_are_verified_that_physical_batches_are_full_and_not(void **state)
 {
     (void)state;
-    static const struct { double expected; int most, physical, ranks, wanted; } trial[] = {
-        {7, 30, 7, 1, 7 + 4 + 2}, {8, 30, 8, 1, 8 + 4 + 2 + 1}, {7, 30, 3, 1, 3 + 3 + 2}, {7, 30, 1, 1, 7},
-        {1, 9, 1, 1, 1}, {7, 9, 7, 1, 9}, {8, 30, 4, 2, 2 * (4 + 2 + 1)}, {5, 30, 3, 2, 5}};
+    static const struct { double expected; int most, physical, ranks, wanted, step; } trial[] = {
+        {7, 30, 7, 1, 7 + 4 + 2, 7 + 1}, {8, 30, 8, 1, 8 + 4 + 2 + 1, 8}, {7, 30, 3, 1, 3 + 3 + 2, 3 + 3 + 1},
+        {7, 30, 1, 1, 7, 7}, {1, 9, 1, 1, 1, 1}, {7, 9, 7, 1, 9, 8}, {8, 30, 4, 2, 2 * (4 + 2 + 1), 2 * 4},
+        {5, 30, 3, 2, 5, 2 * 1}};
     for (size_t i = 0; i < COUNT(trial); i++)
         for (int vary = 0; vary < 2; vary++) {
             const struct trainer_config config = {.expected_batch_size = trial[i].expected, .sizes_vary = vary,
                 .batch_size = trial[i].most, .physical_batch_size = trial[i].physical, .ranks = trial[i].ranks};
-            assert_int_equal(rig_verified_samples(&config), vary ? trial[i].wanted : (int)trial[i].expected);
+            const struct sample_source source = rig_samples_to_verify(&config, samples, NULL);
+            assert_int_equal(source.n, vary ? trial[i].wanted : (int)trial[i].expected);
+            assert_int_equal(source.n_step, vary ? trial[i].step : (int)trial[i].expected);
         }
 }
 
@@ -321,8 +437,8 @@ static void a_batch_without_targets_cannot_be_verified(void **state)
 {
     (void)state;
     write_lines((const char *const[]){"a", "b", "c", "d"}, BATCH);
-    const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT, 1, 1,
-        OPTIMIZER_SGD, NOISE_PHILOX, 0, ACCUMULATE_SUM, false};
+    const struct trial a = {trainer_find("microbatch"), CLIPPING_FLAT, {ARCH_POSTLN, 300, 24, 1, 3, T}, TEXT,
+        .physical = 1, .noise_multiplier = 1};
     const struct verification v = verify(&a);
     assert_verdict(&a, &v, VERDICT_INVALID);
     assert_non_null(strstr(v.message, "no token to predict"));
@@ -354,7 +470,12 @@ int main(void)
         TEST(secret_noise_and_masks_are_valid),
         TEST(masks_are_as_secret_as_the_noise),
         TEST(sizes_are_rehearsed_where_they_vary),
-        TEST(rests_are_verified_where_sizes_vary),
+        TEST(rests_of_every_size_are_verified_where_sizes_vary),
+        TEST(all_samples_are_verified),
+        TEST(thresholds_of_the_run_and_of_each_tensor_are_verified),
+        TEST(moving_thresholds_are_verified),
+        TEST(updates_are_verified),
+        TEST(what_a_sum_in_the_momentum_begins_with_is_verified),
         TEST(so_many_are_verified_that_physical_batches_are_full_and_not),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),

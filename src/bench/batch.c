@@ -117,38 +117,29 @@ struct batch dataset_batch(const struct dataset *dataset, struct batch_buffer *b
     return send_batch(buffer, share);
 }
 
-/* The next record with a token to predict, from *record on; returns its length, 1 if there is none. */
-static int next_with_target(const struct dataset *dataset, long *record, int *token)
-{
-    int length = 1;
-    while (length == 1 && *record < dataset_records(dataset))
-        length = dataset_record(dataset, (*record)++, token);
-    return length;
-}
-
-/* The record of sample 0 or, the next after it, of sample n-1. */
-static int special_record(const struct dataset *dataset, bool is_first, int *token)
+/* 0 if there is none. */
+static long first_with_target(const struct dataset *dataset, int *token)
 {
     long record = 0;
-    const int length = next_with_target(dataset, &record, token);
-    return is_first ? length : next_with_target(dataset, &record, token);
+    while (record < dataset_records(dataset) && dataset_record(dataset, record, token) == 1)
+        record++;
+    return record % dataset_records(dataset);
 }
 
-struct batch dataset_batch_with_repeats(const struct dataset *dataset, struct batch_buffer *buffer, int n,
-    struct part share)
+struct batch dataset_batch_to_verify(const struct dataset *dataset, struct batch_buffer *buffer, struct part places)
 {
-    CHECK(n >= 1 && share.end <= n && share.end - share.begin <= buffer->capacity);
-    for (long place = share.begin; place < share.end; place++) {
-        const int b = (int)(place - share.begin);
-        const bool is_last = place == n - 1, is_special = place == 0 || is_last;
+    CHECK(places.end - places.begin <= buffer->capacity);
+    const long first = first_with_target(dataset, token_row(buffer, 0));
+    for (long place = places.begin; place < places.end; place++) {
+        const int b = (int)(place - places.begin);
         int *token = token_row(buffer, b);
-        memset(token, 0, (size_t)buffer->T * sizeof *token);
-        const int length = is_special ? special_record(dataset, place == 0, token) : 1;
-        for (int t = (length + 1) / 2; is_last && t < length; t++)
+        const int length = dataset_record(dataset, (first + place) % dataset_records(dataset), token);
+        for (int t = (length + 1) / 2; place % 2 == 0 && t < length; t++)
             token[t] = token[t - (length + 1) / 2];
         finish_sample(buffer, b, length);
+        buffer->on_host.loss_scale[b] *= 1.0f / (float)(1 << place % 3);
     }
-    return send_batch(buffer, share);
+    return send_batch(buffer, places);
 }
 
 struct batch batch_from_tokens(struct batch_buffer *buffer, const int *token, const int *length, int n)

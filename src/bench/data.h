@@ -35,10 +35,11 @@ struct part batch_share(long n, int rank, int size);
  * NULL) gets the unpadded input tokens of the share. */
 struct batch dataset_batch(const struct dataset *, struct batch_buffer *, const long *record, struct part share,
                            uint64_t *valid_tokens);
-/* For verification, a share of a batch of n: samples 0 and n-1 are the first two records that have a token to predict,
- * the samples between have none.  The last repeats the tokens of its first half in its second, so that repeated ids are
- * met whatever the vocabulary. */
-struct batch dataset_batch_with_repeats(const struct dataset *, struct batch_buffer *, int n, struct part share);
+/* For verification, the samples of some places, whatever the batch: the records in order, over and over, from the first
+ * on that has a token to predict.  Those of even places repeat the tokens of their first half in their second, so that
+ * repeated ids are met whatever the vocabulary; losses count 1, 1/2 and 1/4 in turn, so that gradients of alike samples
+ * differ in length. */
+struct batch dataset_batch_to_verify(const struct dataset *, struct batch_buffer *, struct part places);
 /* The same from given tokens: token (n,T), length (n) valid tokens of each. */
 struct batch batch_from_tokens(struct batch_buffer *, const int *token, const int *length, int n);
 #endif

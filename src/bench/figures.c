@@ -109,6 +109,16 @@ void figures_of(struct figures *f, const struct model *m, const float *x, uint64
     figures_of_part(f, m, x, (struct part){0, m->n_params}, seed);
 }
 
+void figures_estimate_norms(struct figures *f)
+{
+    for (int p = 0; p < f->n_tensors; p++) {
+        double sq = 0.0;
+        for (int k = p * N_SIGNS; k < (p + 1) * N_SIGNS; k++)
+            sq += f->projection[k] * f->projection[k];
+        f->norm[p] = sqrt(sq / N_SIGNS);
+    }
+}
+
 void figures_add_projections(struct figures *f)
 {
     group_sum_host(f->projection, f->n_tensors * N_SIGNS);

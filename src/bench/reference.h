@@ -1,28 +1,39 @@
-/* reference.h - the clipped sum computed sample by sample through the standard path: what trainers are held against. */
+/* reference.h - the gradient of each sample by itself, through the standard path: what trainers are held against.
+ *
+ * A clipped sum is linear in them, so its projections are sums of theirs: only figures are kept of a sample. */
 #ifndef REFERENCE_H
 #define REFERENCE_H
 #include "../trainers/trainer.h"
 #include "figures.h"
 
-/* Where samples of a logical batch of n come from, of which at least the first and the last have a gradient.  Each call
- * may overwrite what the one before has given. */
+/* Where samples of logical batches come from.  A sample is a function of its place alone.  Each call may overwrite what
+ * the one before has given. */
+typedef struct batch samples_of(void *ctx, struct part places);
 struct sample_source {
-    int n;
-    struct batch (*samples)(void *ctx, struct part);
+    int n;                           /* of the batch whose clipped sum is compared */
+    int n_step;                      /* <= n: of the one that a whole step takes */
+    samples_of *samples;
     void *ctx;
 };
 
-enum { REFERENCE_SAMPLES = 2 };
 struct reference {
-    int n;                               /* samples used: 1 or 2 */
-    double max_grad_norm;                /* R' = sqrt(n_0 n_1), or n_0/2: one is clipped and one is not */
-    double *norm[REFERENCE_SAMPLES];     /* (tensors) of the gradient of the first and the last sample */
-    struct figures sum;                  /* of the clipped sum */
+    int n;                           /* samples */
+    struct figures *sample;          /* (n) of their gradients */
 };
-struct reference reference_create(int n_tensors);
+struct reference reference_create(int n, int n_tensors);
 void reference_free(struct reference *);
 
-/* Of the first and the last sample (n >= 1), in the trainer's sum buffer; with its model and clipping, not its code.
- * Each rank of a group computes it for itself. */
+/* Of all samples, with the model of a trainer, the masks of its coming step and its sum as a buffer, not with its code.
+ * Each rank of a group computes its share, and gets that of all. */
 void reference_compute(struct reference *, struct trainer *, const struct sample_source *);
+
+/* What threshold i of the trainer is held against for sample b: the norm of its gradient, or with clipping per layer of
+ * tensor i of it. */
+double reference_norm(const struct reference *, const struct trainer *, int b, int i);
+/* Thresholds (of the trainer: 1, or each tensor's) that clip some samples and others not: geometric means of norms.
+ * One sample alone is clipped to half of its norm. */
+void reference_thresholds(const struct reference *, const struct trainer *, double *threshold);
+/* Projections of the clipped sum of the first n samples; its norms are estimated by them. */
+void reference_sum(const struct reference *, const struct trainer *, const double *threshold, int n,
+    struct figures *sum);
 #endif

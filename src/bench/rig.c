@@ -65,19 +65,30 @@ static struct batch samples_of_view(void *buffer, struct part share)
     return batch_buffer_view(buffer, (int)(share.end - share.begin));
 }
 
-/* A rank's share is made of full physical batches, and of a rest that is one sample short of another. */
-int rig_verified_samples(const struct trainer_config *t)
+/* Samples of a batch of which each rank has full physical batches, as many as a step has on average, and a rest. */
+static int with_rests(const struct trainer_config *t, int rest)
 {
-    const int expected = (int)t->expected_batch_size, ranks = t->ranks > 1 ? t->ranks : 1;
-    const int share = expected / ranks, physical = t->physical_batch_size;
-    const int n = ranks * (share - share % physical + physical - 1), most = n < t->batch_size ? n : t->batch_size;
-    return t->sizes_vary && most > expected ? most : expected;
+    const int ranks = t->ranks > 1 ? t->ranks : 1, share = (int)t->expected_batch_size / ranks;
+    const int n = ranks * (share - share % t->physical_batch_size + rest);
+    return n < t->batch_size ? n : t->batch_size;
+}
+
+/* A rest is cut into powers of two, its binary digits: those of the longest, and those that the longest lacks. */
+struct sample_source rig_samples_to_verify(const struct trainer_config *t, samples_of *samples, void *ctx)
+{
+    const int expected = (int)t->expected_batch_size, longest = t->physical_batch_size - 1;
+    int all = 1;
+    while (all < t->physical_batch_size)
+        all *= 2;
+    const int most = with_rests(t, longest), other = with_rests(t, (all - 1) & ~longest);
+    const int n = t->sizes_vary && most > expected ? most : expected;
+    return (struct sample_source){n, t->sizes_vary && 0 < other && other < n ? other : n, samples, ctx};
 }
 
 void rig_rehearse_verification(struct rig *r)
 {
     struct verification unused;
-    const struct sample_source source = {rig_verified_samples(&r->trainer->config), samples_of_view, r->buffer};
+    const struct sample_source source = rig_samples_to_verify(&r->trainer->config, samples_of_view, r->buffer);
     verify_trainer(r->trainer, &source, &unused);
 }
 

@@ -5,6 +5,7 @@
 #include "../trainers/trainer.h"
 #include "config.h"
 #include "data.h"
+#include "reference.h"
 
 struct rig {
     struct model *model;
@@ -22,9 +23,9 @@ bool rig_create_model(struct rig *, const struct model_shape *);
 bool rig_create_parts(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
 /* The same, then rehearses a step and its verification, and gets the arena.  False: out of memory. */
 bool rig_create_trainer(struct rig *, const struct trainer_ops *, const struct trainer_config *, int T);
-/* Samples of the batch that is verified: as many as a step's, and where steps vary in size so many that physical
- * batches which are not full occur, in the sizes of trainer_physical_size, if the largest batch has room for them. */
-int rig_verified_samples(const struct trainer_config *);
+/* The two batches that are verified: as many samples as a step's, and where steps vary in size so many that physical
+ * batches of every size of trainer_physical_size occur in one of the two, if the largest batch has room for them. */
+struct sample_source rig_samples_to_verify(const struct trainer_config *, samples_of *, void *ctx);
 /* The same two with no memory behind them, whatever they need, for runs of so many threads.  Opens the ledger. */
 void rig_begin_dry(struct rig *, const struct config *, int threads, const struct policy *);
 void rig_create_dry(struct rig *, const struct config *, int threads, const struct policy *);

@@ -196,18 +196,18 @@ void run_predict(const struct config *c, int threads, struct record *r)
 
 /* ---- the run ------------------------------------------------------------------------------------------------- */
 
-struct repeats { const struct dataset *data; struct batch_buffer *buffer; int n; };
+struct origin { const struct dataset *data; struct batch_buffer *buffer; };
 
-static struct batch samples_with_repeats(void *ctx, struct part share)
+static struct batch samples_to_verify(void *ctx, struct part places)
 {
-    const struct repeats *r = ctx;
-    return dataset_batch_with_repeats(r->data, r->buffer, r->n, share);
+    const struct origin *o = ctx;
+    return dataset_batch_to_verify(o->data, o->buffer, places);
 }
 
 static bool verify(struct rig *rig, const struct dataset *data, struct record *r)
 {
-    struct repeats repeats = {data, rig->buffer, rig_verified_samples(&rig->trainer->config)};
-    const struct sample_source source = {repeats.n, samples_with_repeats, &repeats};
+    struct origin origin = {data, rig->buffer};
+    const struct sample_source source = rig_samples_to_verify(&rig->trainer->config, samples_to_verify, &origin);
     struct verification v;
     pulse_part(PART_VERIFICATION);
     verify_trainer(rig->trainer, &source, &v);

@@ -1,6 +1,7 @@
 #include "verify.h"
 
 #include "../base/check.h"
+#include "../device/ledger.h"
 #include "../privacy/noise.h"
 #include "data.h"
 
@@ -11,6 +12,8 @@
 
 const char *const verdict_name[] = {"VALID", "WARN", "INVALID"};
 
+enum { STEPS_BEFORE = 9 };     /* a number after which AdamW still corrects its bias */
+#define SHARE_BEFORE 0.1       /* c, of what an element gets: so that neither hides the other in m or v */
 #define NOISE_QUANTILE 3.8906 /* 99.99 % of a normal distribution lie within so many standard deviations */
 
 /* Rounding makes errors in proportion to the whole gradient; one of a rounding's size in a small tensor is no mistake.
@@ -50,22 +53,18 @@ double worse_of(double a, double b)
     return a >= b ? a : b >= a ? b : NAN;
 }
 
+/* Of a noisy sum, moment or weight, in fp32: of its elements, and more so of the sums over chunks that projections are
+ * made of.  Three times the largest seen. */
+#define ROUNDINGS 0x1p-19
+
 /* ---- 1. the clipped gradient --------------------------------------------------------------------------------- */
 
-struct norm_check { const struct reference *reference; long last; double rel_err; float *sq; };
+struct norm_check { const struct reference *reference; double rel_err; float *sq; };
 
 /* 0 of 0 is right; anything else, where 0 is right, is infinitely wrong. */
 static double relative(double distance, double size)
 {
     return distance == 0.0 ? 0.0 : distance / size;
-}
-
-/* The norm of sample `place` for tensor p: samples between the first and the last have no gradient. */
-static double norm_wanted(const struct norm_check *check, long place, int p)
-{
-    if (place > 0 && place < check->last)
-        return 0.0;
-    return check->reference->norm[place > 0][p];
 }
 
 static void compare_norms(struct trainer *t, const struct batch *physical, void *ctx)
@@ -74,14 +73,11 @@ static void compare_norms(struct trainer *t, const struct batch *physical, void 
     const int B = t->config.physical_batch_size, n_tensors = t->model->n_tensors;
     device_copy_out(check->sq, t->sq, (size_t)n_tensors * (size_t)B * sizeof(float));
     for (int b = 0; b < physical->n; b++) {
-        double total = 0.0;
-        for (int p = 0; p < n_tensors; p++)
-            total += pow(norm_wanted(check, physical->place + b, p), 2.0);
+        const double *ref = check->reference->sample[physical->place + b].norm;
+        const double floor = small_share() * figures_total(ref, n_tensors);
         for (int p = 0; p < n_tensors; p++) {
-            const double ref = norm_wanted(check, physical->place + b, p), sq = check->sq[(long)p * B + b];
-            const double norm = sqrt(sq < 0.0 ? 0.0 : sq); /* rounding may leave less than 0 */
-            const double size = fmax(ref, small_share() * sqrt(total));
-            check->rel_err = worse_of(check->rel_err, relative(fabs(norm - ref), size));
+            const double sq = check->sq[(long)p * B + b], norm = sqrt(sq < 0.0 ? 0.0 : sq); /* by rounding */
+            check->rel_err = worse_of(check->rel_err, relative(fabs(norm - ref[p]), fmax(ref[p], floor)));
         }
     }
 }
@@ -111,75 +107,140 @@ static void check_gradient(struct trainer *t, const struct figures *sum, const s
     }
 }
 
-/* The samples of this rank. */
-static struct batch own_samples(const struct trainer *t, const struct sample_source *source)
+/* The samples of this rank, of a batch of n. */
+static struct batch own_samples(const struct trainer *t, const struct sample_source *source, int n)
 {
-    return source->samples(source->ctx, batch_share(source->n, group()->rank, t->config.ranks));
+    return source->samples(source->ctx, batch_share(n, group()->rank, t->config.ranks));
 }
 
-static void verify_gradient(struct trainer *t, const struct sample_source *source, struct verification *v)
+static void *host_numbers(int n, size_t size)
 {
-    struct reference reference = reference_create(t->model->n_tensors);
-    struct figures sum = figures_create(t->model->n_tensors);
-    reference_compute(&reference, t, source);
-    const struct batch x = own_samples(t, source);
-    struct norm_check norms = {&reference, source->n - 1, 0.0,
-        calloc((size_t)t->model->n_tensors * (size_t)t->config.physical_batch_size, sizeof(float))};
-    if (!norms.sq)
+    void *x = calloc((size_t)n, size);
+    if (!x)
         die(EXIT_ENVIRONMENT, "out of host memory");
-    const double own = t->config.max_grad_norm;
-    t->config.max_grad_norm = reference.max_grad_norm;
+    return x;
+}
+
+static void verify_gradient(struct trainer *t, const struct sample_source *source, const struct reference *reference,
+                            struct verification *v)
+{
+    const int n_tensors = t->model->n_tensors;
+    struct figures sum = figures_create(n_tensors), wanted = figures_create(n_tensors);
+    double *threshold = host_numbers(t->thresholds.counts, sizeof *threshold);
+    struct norm_check norms = {reference, 0.0, host_numbers(n_tensors * t->config.physical_batch_size, sizeof(float))};
+    const struct batch x = own_samples(t, source, source->n);
+    reference_thresholds(reference, t, threshold);
+    reference_sum(reference, t, threshold, source->n, &wanted);
+    t->config.max_grad_norm = thresholds_set(&t->thresholds, threshold);
     optimizer_reset(&t->optimizer); /* which may hold the sum */
     trainer_clipped_sum(t, &x, t->ops->is_private ? compare_norms : NULL, &norms);
     trainer_sum_over_group(t, t->sum);
-    t->config.max_grad_norm = own;
     figures_of(&sum, t->model, t->sum, t->config.seed);
-    check_gradient(t, &sum, &reference.sum, v);
+    check_gradient(t, &sum, &wanted, v);
     if (t->ops->is_private) {
         v->norm_rel_err = norms.rel_err;
         found(v, verdict_of(norms.rel_err), "a per-sample gradient norm differs from the sample-by-sample one by %.1e "
             "(limit %.0e)", norms.rel_err, valid_rel_err());
     }
     free(norms.sq);
+    free(threshold);
+    figures_free(&wanted);
     figures_free(&sum);
-    reference_free(&reference);
 }
 
 /* ---- 2. whole steps --------------------------------------------------------------------------------------------- */
 
-/* got: figures of the gradient that the optimizer got;  sum: of the clipped sum;  noise: of z.  got should be
- * (sum + std z)/divisor. */
-struct step_figures { struct figures got, sum, noise; double std, divisor; };
+/* What is known before a step, from optimizer state m = c, v = c^2 in all elements after so many steps. */
+struct expected_step {
+    double *threshold;                        /* (of the trainer) R, or R_p */
+    struct figures sum, noise, ones, weights; /* clipped sum by reference, z, a vector of ones, weights before */
+    double c;
+    int steps;
+    double std, divisor;                      /* what the optimizer gets is (sum + std z)/divisor */
+    double learning_rate;
+};
 
-static struct step_figures step_figures_create(int n_tensors)
+static struct expected_step expected_step_create(const struct trainer *t)
 {
-    return (struct step_figures){.got = figures_create(n_tensors), .sum = figures_create(n_tensors),
-        .noise = figures_create(n_tensors)};
+    const int n = t->model->n_tensors;
+    return (struct expected_step){.threshold = host_numbers(t->thresholds.counts, sizeof(double)),
+        .sum = figures_create(n), .noise = figures_create(n), .ones = figures_create(n), .weights = figures_create(n)};
 }
 
-static void step_figures_free(struct step_figures *f)
+static void expected_step_free(struct expected_step *e)
 {
-    figures_free(&f->noise);
-    figures_free(&f->sum);
-    figures_free(&f->got);
+    figures_free(&e->weights);
+    figures_free(&e->ones);
+    figures_free(&e->noise);
+    figures_free(&e->sum);
+    free(e->threshold);
 }
 
-static void compare_step(const struct trainer *t, const struct step_figures *f, struct verification *v)
+static double length_of_ones(const struct trainer *t, int p)
+{
+    return sqrt((double)t->model->tensor[p].size);
+}
+
+/* What rounding leaves of something so long is no error. */
+static double rounded_off(double length)
+{
+    return ROUNDINGS / valid_rel_err() * length;
+}
+
+static void compare_moment(const struct trainer *t, const struct expected_step *e, const struct figures *got,
+                           struct verification *v)
 {
     const struct model *m = t->model;
-    const double std = f->std, divisor = f->divisor, floor = small_share() * figures_total(f->sum.norm, m->n_tensors);
+    const struct moment_factors f = optimizer_moment_factors(&t->config.optimizer);
+    const double kept = f.kept * e->c, added = f.added / e->divisor;
+    const double floor = small_share() * figures_total(e->sum.norm, m->n_tensors);
     for (int p = 0; p < m->n_tensors; p++) {
-        double expected[N_SIGNS];
+        double wanted[N_SIGNS];
         for (int k = 0, i = p * N_SIGNS; k < N_SIGNS; k++, i++)
-            expected[k] = (f->sum.projection[i] + std * f->noise.projection[i]) / divisor;
-        const double size = fmax(hypot(f->sum.norm[p], std * sqrt((double)m->tensor[p].size)), floor) / divisor;
-        const double err = relative(projected_distance(f->got.projection + p * N_SIGNS, expected), size);
+            wanted[k] = kept * e->ones.projection[i] +
+                added * (e->sum.projection[i] + e->std * e->noise.projection[i]);
+        const double size = added * fmax(e->sum.norm[p], floor) +
+            rounded_off((kept + added * e->std) * length_of_ones(t, p));
+        const double err = relative(projected_distance(got->projection + p * N_SIGNS, wanted), size);
         v->step_rel_err = worse_of(v->step_rel_err, err);
-        found(v, verdict_of(err),
-              "the optimizer got a gradient of %s that differs from (sum + noise)/%g by %.1e (limit "
-              "%.0e)",
-              m->tensor[p].name, t->config.expected_batch_size, err, valid_rel_err());
+        found(v, verdict_of(err), "the optimizer got a gradient of %s that differs from (sum + noise)/%g, or kept what "
+            "differs from its momentum, by %.1e (limit %.0e)", m->tensor[p].name, e->divisor, err, valid_rel_err());
     }
+}
+
+/* direction: u of  w -= learning rate (u + weight_decay w) */
+static void compare_weights(const struct trainer *t, const struct expected_step *e, const struct figures *direction,
+                            const struct figures *got, struct verification *v)
+{
+    const struct model *m = t->model;
+    const struct optimizer_config *c = &t->config.optimizer;
+    const double left = 1.0 - (c->kind == OPTIMIZER_ADAMW ? e->learning_rate * c->weight_decay : 0.0);
+    const double floor = small_share() * figures_total(direction->norm, m->n_tensors);
+    for (int p = 0; p < m->n_tensors; p++) {
+        double wanted[N_SIGNS];
+        for (int k = 0, i = p * N_SIGNS; k < N_SIGNS; k++, i++)
+            wanted[k] = left * e->weights.projection[i] - e->learning_rate * direction->projection[i];
+        const double size = e->learning_rate * fmax(direction->norm[p], floor) + rounded_off(e->weights.norm[p]);
+        const double err = relative(projected_distance(got->projection + p * N_SIGNS, wanted), size);
+        v->update_rel_err = worse_of(v->update_rel_err, err);
+        found(v, verdict_of(err), "the update of %s differs from the optimizer's formula by %.1e (limit %.0e)",
+            m->tensor[p].name, err, valid_rel_err());
+    }
+}
+
+/* The noise that the configuration promises, on the sum: z R, or where counts are published beside it so much more that
+ * both together have the multiplier z (../privacy/adaptive.h).  A grid adds a thousandth of R at most. */
+static void check_stated_noise(const struct trainer *t, struct verification *v)
+{
+    const struct trainer_config *c = &t->config;
+    const double of_counts = c->adaptive.quantile > 0.0 && c->noise_multiplier > 0.0
+        ? c->noise_multiplier * sqrt(t->thresholds.counts) / (2.0 * c->adaptive.count_noise) : 0.0;
+    const double promised = t->ops->is_private
+        ? c->noise_multiplier * c->max_grad_norm / sqrt(1.0 - of_counts * of_counts) : 0.0;
+    const double more = c->noise_generator == NOISE_CHACHA20 ? 1.001 : 1.0, stated = trainer_stated_noise_std(t);
+    if (!(stated >= promised * (1.0 - 1e-9) && stated <= promised * more * (1.0 + 1e-9)))
+        found(v, VERDICT_INVALID, "noise of standard deviation %g is stated, the configuration promises %g", stated,
+            promised);
 }
 
 /* z over the whole vector, as this rank or, of a sharded sum, every rank draws it, in place of the sum. */
@@ -227,33 +288,118 @@ static void figures_of_moment(struct figures *f, const struct trainer *t)
         figures_join(f);
 }
 
-/* Step number `step`, from optimizer state 0: after it the optimizer's first moment is the gradient it got, but for a
- * factor, which becomes part of the divisor. */
-static void verify_step(struct trainer *t, const struct batch *x, uint32_t step, struct step_figures *f,
-                        struct verification *v)
+/* Of a step of n samples; the sum is a buffer for it. */
+static void expect_step(struct expected_step *e, struct trainer *t, const struct reference *reference, int n)
 {
-    f->std = trainer_stated_noise_std(t);
-    f->divisor = t->config.expected_batch_size / optimizer_first_gain(&t->optimizer);
-    optimizer_reset(&t->optimizer);
-    trainer_clipped_sum(t, x, NULL, NULL);
-    trainer_sum_over_group(t, t->sum);
-    figures_of(&f->sum, t->model, t->sum, t->config.seed);
-    figures_of_stated_noise(&f->noise, t, step);
-    optimizer_reset(&t->optimizer);
-    trainer_step(t, x);
-    figures_of_moment(&f->got, t);
-    compare_step(t, f, v);
+    const double P = (double)t->model->n_params;
+    for (int i = 0; i < t->thresholds.counts; i++)
+        e->threshold[i] = t->config.max_grad_norm / sqrt(t->thresholds.counts);
+    reference_sum(reference, t, e->threshold, n, &e->sum);
+    e->std = trainer_stated_noise_std(t);
+    e->divisor = t->config.expected_batch_size;
+    e->learning_rate = t->config.optimizer.learning_rate != 0.0;
+    figures_of_stated_noise(&e->noise, t, t->step);
+    KERNEL(fill, t->sum, 1.0f, t->model->n_params);
+    figures_of(&e->ones, t->model, t->sum, t->config.seed);
+    figures_of(&e->weights, t->model, t->model->params, t->config.seed);
+    e->steps = n ? STEPS_BEFORE : 0;
+    const double got = hypot(figures_total(e->sum.norm, t->model->n_tensors) / sqrt(P), e->std) / e->divisor;
+    e->c = n ? (float)(got * SHARE_BEFORE) : 0.0;
+}
+
+/* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  A norm that rounding may move over its
+ * threshold counts as a half, and *unsure says by how much that may change the logarithm. */
+static double moved_threshold(const struct trainer *t, const struct expected_step *e, const struct reference *reference,
+                              int n, int i, double z, double *unsure)
+{
+    const struct adaptive *a = &t->config.adaptive;
+    const double first = t->thresholds.initial / sqrt(t->thresholds.counts);
+    double centred = a->count_noise * z;
+    *unsure = 0.0;
+    for (int b = 0; b < n; b++) {
+        const double ratio = reference_norm(reference, t, b, i) / e->threshold[i] * (1.0 + trainer_norm_slack(t->ops));
+        const bool is_near = fabs(ratio - 1.0) <= warn_rel_err();
+        centred += is_near ? 0.0 : ratio < 1.0 ? 0.5 : -0.5;
+        *unsure += is_near ? 0.5 * a->learning_rate / e->divisor : 0.0;
+    }
+    const double moved = e->threshold[i] * exp(-a->learning_rate * (0.5 + centred / e->divisor - a->quantile));
+    return fmin(fmax(moved, first / THRESHOLD_REACH), first * THRESHOLD_REACH);
+}
+
+/* After the first step, of n samples. */
+static void check_thresholds(const struct trainer *t, const struct expected_step *e, const struct reference *reference,
+                             int n, struct verification *v)
+{
+    double *z = host_numbers(t->thresholds.counts, sizeof *z), sq = 0.0, unsure, most_unsure = 0.0;
+    noise_numbers(&t->noise, (struct noise_draw){NOISE_OF_COUNTS, 0, 0}, z, t->thresholds.counts);
+    for (int i = 0; i < t->thresholds.counts; i++) {
+        const double wanted = moved_threshold(t, e, reference, n, i, z[i], &unsure), got = t->thresholds.each[i];
+        sq += wanted * wanted;
+        most_unsure = fmax(most_unsure, unsure);
+        if (!(fabs(log(got / wanted)) <= unsure + 1e-9))
+            found(v, VERDICT_INVALID, "threshold %d moved to %g instead of %g", i, got, wanted);
+    }
+    if (!(fabs(log(t->config.max_grad_norm / sqrt(sq))) <= most_unsure + 1e-9))
+        found(v, VERDICT_INVALID, "the thresholds moved to R = %g instead of %g", t->config.max_grad_norm, sqrt(sq));
+    free(z);
+}
+
+/* Puts AdamW's u in place of m, on the host and in double: m and what it was tell g, and g and what v was tell v. */
+static void direction_of_adamw(struct trainer *t, const struct expected_step *e)
+{
+    enum { CHUNK = 1 << 18 };
+    const struct optimizer_config *o = &t->config.optimizer;
+    const struct moment_factors f = optimizer_moment_factors(o);
+    const double beta2 = (float)o->beta2, added2 = 1.0f - (float)o->beta2, t_now = e->steps + 1;
+    const double correct1 = 1.0 / (1.0 - pow(f.kept, t_now)), correct2 = 1.0 / (1.0 - pow(beta2, t_now));
+    float *m = host_numbers(CHUNK, sizeof *m);
+    for (long at = 0; at < t->own_n && !ledger_is_dry() && !ledger_is_rehearsing(); at += CHUNK) {
+        const long n = t->own_n - at < CHUNK ? t->own_n - at : CHUNK;
+        device_copy_out(m, t->optimizer.m + at, (size_t)n * sizeof *m);
+        for (long i = 0; i < n; i++) {
+            const double g = (m[i] - f.kept * e->c) / f.added, v = beta2 * e->c * e->c + added2 * g * g;
+            m[i] = (float)(m[i] * correct1 / (sqrt(v * correct2) + o->eps));
+        }
+        device_copy_in(t->optimizer.m + at, m, (size_t)n * sizeof *m);
+    }
+    free(m);
+}
+
+/* The coming step, on a batch of n samples. */
+static void verify_step(struct trainer *t, const struct sample_source *source, const struct reference *reference, int n,
+                        struct figures *moment, struct verification *v)
+{
+    struct expected_step e = expected_step_create(t);
+    struct figures direction = figures_create(t->model->n_tensors), weights = figures_create(t->model->n_tensors);
+    const struct batch x = own_samples(t, source, n);
+    check_stated_noise(t, v);
+    expect_step(&e, t, reference, n);
+    optimizer_set(&t->optimizer, e.c, e.steps);
+    trainer_step(t, &x);
+    if (n && t->config.adaptive.quantile > 0.0)
+        check_thresholds(t, &e, reference, n, v);
+    figures_of_moment(moment, t);
+    compare_moment(t, &e, moment, v);
+    if (t->optimizer.config.kind == OPTIMIZER_ADAMW)
+        direction_of_adamw(t, &e);
+    figures_of_moment(&direction, t);
+    figures_of(&weights, t->model, t->model->params, t->config.seed);
+    compare_weights(t, &e, &direction, &weights, v);
+    figures_free(&weights);
+    figures_free(&direction);
+    expected_step_free(&e);
 }
 
 /* ---- 3. the noise -------------------------------------------------------------------------------------------- */
 
-/* f: of a step without samples */
-static void check_noise_variance(const struct trainer *t, const struct step_figures *f, struct verification *v)
+/* moment: after a step without samples from state 0, which stated noise of std */
+static void check_noise_variance(const struct trainer *t, const struct figures *moment, double noise_std,
+                                 struct verification *v)
 {
-    const double std = f->std / f->divisor, n = (double)t->model->n_params;
+    const double std = noise_std * optimizer_moment_factors(&t->config.optimizer).added / t->config.expected_batch_size;
+    const double n = (double)t->model->n_params, norm = figures_total(moment->norm, t->model->n_tensors);
     if (std == 0.0)
         return;
-    const double norm = figures_total(f->got.norm, t->model->n_tensors);
     v->noise_variance_ratio = norm * norm / n / (std * std);
     const double allowed = v->noise_variance_allowed = NOISE_QUANTILE * sqrt(2.0 / n);
     if (!(fabs(v->noise_variance_ratio - 1.0) <= allowed))
@@ -269,21 +415,37 @@ static void take_worst_of_group(struct verification *v)
     v->norm_rel_err = worst[1];
 }
 
+/* Threshold and learning rate are the run's own again, learning rate 1 stands for the stated one before. */
+static void verify_steps(struct trainer *t, const struct sample_source *source, const struct reference *reference,
+                         struct verification *v)
+{
+    struct figures moment = figures_create(t->model->n_tensors);
+    const double learning_rate = t->optimizer.config.learning_rate, stated = t->config.optimizer.learning_rate;
+    if (stated != 0.0)
+        t->optimizer.config.learning_rate /= stated;
+    verify_step(t, source, reference, source->n_step, &moment, v);
+    const double std = trainer_stated_noise_std(t); /* of the next step: thresholds may have moved */
+    verify_step(t, source, reference, 0, &moment, v);
+    check_noise_variance(t, &moment, std, v);
+    t->optimizer.config.learning_rate = learning_rate;
+    figures_free(&moment);
+}
+
 void verify_trainer(struct trainer *t, const struct sample_source *source, struct verification *v)
 {
     *v = (struct verification){.norm_rel_err = NAN, .noise_variance_ratio = NAN, .noise_variance_allowed = NAN};
-    const double learning_rate = t->optimizer.config.learning_rate;
-    struct step_figures f = step_figures_create(t->model->n_tensors);
-    t->optimizer.config.learning_rate = 0.0;
+    struct reference reference = reference_create(source->n, t->model->n_tensors);
+    const double own = t->config.max_grad_norm;
     trainer_reset(t);
-    verify_gradient(t, source, v);
-    const struct batch x = own_samples(t, source), empty = batch_slice(&x, 0, 0);
-    verify_step(t, &x, 0, &f, v);
-    verify_step(t, &empty, 1, &f, v); /* other noise than in step 0 */
-    check_noise_variance(t, &f, v);
+    reference_compute(&reference, t, source);
+    verify_gradient(t, source, &reference, v);
     trainer_reset(t);
+    t->config.max_grad_norm = own;
+    verify_steps(t, source, &reference, v);
+    trainer_reset(t);
+    t->config.max_grad_norm = own;
     trainer_renew_keys(t);
-    t->optimizer.config.learning_rate = learning_rate;
-    step_figures_free(&f);
+    model_init(t->model, t->config.seed);
+    reference_free(&reference);
     take_worst_of_group(v);
 }

@@ -28,12 +28,12 @@ void clip_norms(const struct clip *c, const float *sq, float *norm, int n)
     KERNEL(norm_total, sq, c->stride_sq, norm, c->tensors, n);
 }
 
-double clip_coefficient(enum clipping clipping, double max_grad_norm, int tensors, double norm)
+double clip_coefficient(enum clipping clipping, double threshold, double norm)
 {
     switch (clipping) {
-    case CLIPPING_FLAT: return fmin(1.0, max_grad_norm / (norm + 1e-6));
-    case CLIPPING_AUTOMATIC: return max_grad_norm / (norm + 0.01);
-    case CLIPPING_PER_LAYER: return fmin(1.0, max_grad_norm / sqrt(tensors) / (norm + 1e-6));
+    case CLIPPING_FLAT:
+    case CLIPPING_PER_LAYER: return fmin(1.0, threshold / (norm + 1e-6));
+    case CLIPPING_AUTOMATIC: return threshold / (norm + 0.01);
     default: return 1.0;
     }
 }

@@ -28,7 +28,7 @@ void clip_layer_coefficients(const struct clip *, const float *sq, float *coef, 
 /* norm (n) over all tensors */
 void clip_norms(const struct clip *, const float *sq, float *norm, int n);
 
-/* The same on the host, for one norm: n_b, or n_bp for per_layer. */
-double clip_coefficient(enum clipping, double max_grad_norm, int tensors, double norm);
+/* The same on the host, for one threshold and one norm: R and n_b, or R_p and n_bp for per_layer. */
+double clip_coefficient(enum clipping, double threshold, double norm);
 double clip_sensitivity(enum clipping, double max_grad_norm); /* of the sum to one sample added or removed */
 #endif

@@ -21,12 +21,17 @@ void optimizer_free(struct optimizer *o)
     ledger_free(o->m);
 }
 
+void optimizer_set(struct optimizer *o, double g, int steps)
+{
+    KERNEL(fill, o->m, (float)g, o->n);
+    if (o->v)
+        KERNEL(fill, o->v, (float)(g * g), o->n);
+    o->step = steps;
+}
+
 void optimizer_reset(struct optimizer *o)
 {
-    KERNEL(fill, o->m, 0.0f, o->n);
-    if (o->v)
-        KERNEL(fill, o->v, 0.0f, o->n);
-    o->step = 0;
+    optimizer_set(o, 0.0, 0);
 }
 
 void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale, struct drawn_noise noise)
@@ -42,7 +47,9 @@ void optimizer_update(struct optimizer *o, float *w, const float *sum, double sc
             (float)c->weight_decay, (float)scale, o->step, (float)noise.std, noise.stream, noise.first, o->n);
 }
 
-double optimizer_first_gain(const struct optimizer *o)
+struct moment_factors optimizer_moment_factors(const struct optimizer_config *c)
 {
-    return o->config.kind == OPTIMIZER_SGD ? 1.0 : 1.0f - (float)o->config.beta1; /* rounded as the kernel does */
+    if (c->kind == OPTIMIZER_SGD)
+        return (struct moment_factors){(float)c->momentum, 1.0};
+    return (struct moment_factors){(float)c->beta1, 1.0f - (float)c->beta1};
 }

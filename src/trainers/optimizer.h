@@ -30,11 +30,14 @@ struct optimizer {
 bool optimizer_create(struct optimizer *, const struct optimizer_config *, long n, long room);
 void optimizer_free(struct optimizer *);
 void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
+/* The state after so many steps of which m = g and v = g^2 are left, in all elements. */
+void optimizer_set(struct optimizer *, double g, int steps);
 /* Noise that an update draws and adds to the sum as it reads it: std z, as k_noise_add.  std 0: none. */
 struct drawn_noise { double std; struct philox_stream stream; long first; };
 /* w, sum (n); g = scale (sum + noise).  The sum keeps what it holds.  It may be m itself (sgd): then the old momentum
  * is in it already. */
 void optimizer_update(struct optimizer *, float *w, const float *sum, double scale, struct drawn_noise);
-/* After the first update m is this times g: what verification divides by to see what the optimizer got. */
-double optimizer_first_gain(const struct optimizer *);
+/* Of an update  m = kept m + added g,  rounded as the kernels do. */
+struct moment_factors { double kept, added; };
+struct moment_factors optimizer_moment_factors(const struct optimizer_config *);
 #endif

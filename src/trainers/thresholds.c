@@ -51,6 +51,13 @@ void thresholds_reset(struct thresholds *t)
     send_shares(t);
 }
 
+double thresholds_set(struct thresholds *t, const double *each)
+{
+    memcpy(t->each, each, (size_t)t->counts * sizeof *t->each);
+    send_shares(t);
+    return total(t);
+}
+
 void thresholds_begin(struct thresholds *t)
 {
     if (t->adaptive.quantile > 0.0)

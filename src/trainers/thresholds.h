@@ -21,6 +21,7 @@ struct thresholds {
 bool thresholds_create(struct thresholds *, const struct adaptive *, double max_grad_norm, int counts);
 void thresholds_free(struct thresholds *);
 void thresholds_reset(struct thresholds *);           /* R_p = R/sqrt(counts) */
+double thresholds_set(struct thresholds *, const double *each); /* R_p are these; returns R */
 void thresholds_begin(struct thresholds *);           /* of a logical batch: nothing is counted */
 /* Counts coef[p*stride + b] = 1, b < n, of a physical batch. */
 void thresholds_count(struct thresholds *, const float *coef, int stride, int n);
