@@ -146,7 +146,8 @@ static void for_each_trial_of(const struct trainer_ops *ops, void (*test)(const 
                     (enum arch)arch, .vocab = 300, .dim = 24, .layers = 1, .heads = 3, .max_seq = T};
                 const enum optimizer_kind optimizer = (enum optimizer_kind)(number / 2 % N_OPTIMIZERS);
                 test(&(struct trial){ops, (enum clipping)c, shape, (enum source)source, .physical = number / 2 % 2 + 1,
-                    .noise_multiplier = 1, optimizer, .accumulation = optimizer == OPTIMIZER_SGD && number % 2});
+                    .noise_multiplier = 1, optimizer, .accumulation = optimizer == OPTIMIZER_SGD && number % 2,
+                    .vary = number / 4 % 2});
             }
 }
 

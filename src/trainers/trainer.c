@@ -17,8 +17,8 @@
 
 #define TRAINER_LIST(X)                                                       \
     X(standard) X(dpsgd) X(fastclip) X(ghost) X(bookkeeping) X(mixed) X(microbatch) X(auto)          \
-    X(broken_noclip) X(broken_embedding) X(broken_tied) X(broken_divisor) X(broken_noise)                \
-    X(broken_samekey) X(broken_shares)
+    X(broken_noclip) X(broken_batchclip) X(broken_embedding) X(broken_uncounted) X(broken_tied)          \
+    X(broken_divisor) X(broken_drawn) X(broken_noise) X(broken_sigma) X(broken_samekey) X(broken_shares)
 
 #define DECLARE_TRAINER(name) extern const struct trainer_ops trainer_##name;
 TRAINER_LIST(DECLARE_TRAINER)
