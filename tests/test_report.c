@@ -167,6 +167,21 @@ static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
     free(text);
 }
 
+static void tables_for_programs_have_whole_messages(void **state)
+{
+    (void)state;
+    struct record r[1] = {run(0, "dpsgd", 4, 2)};
+    const struct sweep_state s = {.header = sample_header(), .record = r, .n_records = 1};
+    char digits[512];
+    snprintf(digits, sizeof digits, "%0500d", 7);
+    record_set_status(&r[0], STATUS_FAILED, "%s", digits);
+    for (enum report_format format = REPORT_CSV; format <= REPORT_JSON; format++) {
+        char *text = report(&s, format);
+        assert_has(text, digits);
+        free(text);
+    }
+}
+
 static void epsilon_is_rounded_up_and_the_noise_for_it_is_told(void **state)
 {
     (void)state;
@@ -415,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_run_that_is_not_ok_shows_no_time_but_its_message),
         cmocka_unit_test(a_time_whose_threads_did_not_run_is_marked),
         cmocka_unit_test(another_axis_gets_a_column_and_a_base_of_its_own),
+        cmocka_unit_test(tables_for_programs_have_whole_messages),
         cmocka_unit_test(epsilon_is_rounded_up_and_the_noise_for_it_is_told),
         cmocka_unit_test(what_was_not_started_has_no_machine),
         cmocka_unit_test(markdown_has_as_many_bars_in_each_row),

@@ -14,6 +14,7 @@ enum {
     ALSO, N_COLUMNS
 };
 enum { TERMINAL_COLUMNS = 100 };
+enum { LINE_CELL_BYTES = 128 };  /* there may be very many lines */
 
 static const struct { const char *top, *bottom, *markdown; bool number; } heading[N_COLUMNS] = {
     [TRAINER] = {"", "trainer", "trainer", false},
@@ -44,7 +45,7 @@ static const char ALSO_LEGEND[] =
 struct line {
     const struct record *r;
     size_t model, order;         /* of first appearance */
-    char cell[N_COLUMNS][CELL_BYTES];
+    char cell[N_COLUMNS][LINE_CELL_BYTES];
 };
 
 /* ---- which runs belong together ------------------------------------------------------------------------------ */
@@ -122,23 +123,23 @@ static bool *find_varying(const struct sweep_state *s)
 
 /* ---- cells --------------------------------------------------------------------------------------------------- */
 
-static void set_text(char cell[CELL_BYTES], const char *text)
+static void set_text(char cell[LINE_CELL_BYTES], const char *text)
 {
-    snprintf(cell, CELL_BYTES, "%s", text[0] ? text : "-");
+    snprintf(cell, LINE_CELL_BYTES, "%s", text[0] ? text : "-");
 }
 
-static void set_number(char cell[CELL_BYTES], double value)
+static void set_number(char cell[LINE_CELL_BYTES], double value)
 {
     if (!isfinite(value) || value <= 0)
         set_text(cell, "-");
     else
-        snprintf(cell, CELL_BYTES, "%.*f", value < 10 ? 2 : value < 1000 ? 1 : 0, value);
+        snprintf(cell, LINE_CELL_BYTES, "%.*f", value < 10 ? 2 : value < 1000 ? 1 : 0, value);
 }
 
-static void set_mib(char cell[CELL_BYTES], uint64_t bytes)
+static void set_mib(char cell[LINE_CELL_BYTES], uint64_t bytes)
 {
     if (bytes)
-        snprintf(cell, CELL_BYTES, "%.1f", (double)bytes / 0x1p20);
+        snprintf(cell, LINE_CELL_BYTES, "%.1f", (double)bytes / 0x1p20);
     else
         set_text(cell, "-");
 }
@@ -149,7 +150,7 @@ static bool is_found(const struct field *f, const struct record *r)
     return r->config.target_epsilon > 0 && isfinite(r->epsilon_prv_upper) && !strcmp(f->name, "noise_multiplier");
 }
 
-static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *varies)
+static void set_also(char cell[LINE_CELL_BYTES], const struct record *r, const bool *varies)
 {
     cell[0] = '\0';
     for (int k = 0; k < N_CONFIG_FIELDS; k++) {
@@ -157,10 +158,10 @@ static void set_also(char cell[CELL_BYTES], const struct record *r, const bool *
         if (!varies[k] && !is_found(&record_field[k], r))
             continue;
         field_text(&record_field[k], r, value, sizeof value);
-        text_append(cell, CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
+        text_append(cell, LINE_CELL_BYTES, "%s%s=%s", cell[0] ? " " : "", record_field[k].name, value);
     }
     if (isfinite(r->epsilon_prv_upper))
-        text_append(cell, CELL_BYTES, "%sepsilon=%.10g", cell[0] ? " " : "", /* no smaller number may be stated */
+        text_append(cell, LINE_CELL_BYTES, "%sepsilon=%.10g", cell[0] ? " " : "", /* no smaller number may be stated */
                     ceil(r->epsilon_prv_upper * 1e3) / 1e3);
 }
 
@@ -176,16 +177,16 @@ static void set_cells(struct line *l, const struct sweep_state *all, const bool 
     const bool timed = is_timed(r);
     set_text(l->cell[TRAINER], c->trainer);
     set_text(l->cell[CLIPPING], c->clipping);
-    snprintf(l->cell[BATCH], CELL_BYTES, "%llu", (unsigned long long)c->batch_size);
+    snprintf(l->cell[BATCH], LINE_CELL_BYTES, "%llu", (unsigned long long)c->batch_size);
     if (c->physical_batch_size && c->physical_batch_size != c->batch_size)
-        text_append(l->cell[BATCH], CELL_BYTES, " (%llu)", (unsigned long long)c->physical_batch_size);
-    snprintf(l->cell[SEQ], CELL_BYTES, "%llu", (unsigned long long)c->seq_len);
+        text_append(l->cell[BATCH], LINE_CELL_BYTES, " (%llu)", (unsigned long long)c->physical_batch_size);
+    snprintf(l->cell[SEQ], LINE_CELL_BYTES, "%llu", (unsigned long long)c->seq_len);
     set_mib(l->cell[PROFILED], r->memory_after_profiling);
     set_mib(l->cell[CLEANED], r->memory_after_cleanup);
     set_mib(l->cell[PEAK], r->peak_ledger);
     set_number(l->cell[STEP_MS], timed ? r->step_time_p50 * 1e3 : NAN);
     if (timed && record_is_disturbed(r))
-        text_append(l->cell[STEP_MS], CELL_BYTES, "~");
+        text_append(l->cell[STEP_MS], LINE_CELL_BYTES, "~");
     set_number(l->cell[TOKENS], timed ? r->throughput_p50 : NAN);
     set_number(l->cell[TIME_RATIO], timed && standard ? r->step_time_p50 / standard->step_time_p50 : NAN);
     set_number(l->cell[MEMORY_RATIO], timed && standard ? peak_ratio(r, standard) : NAN);
@@ -251,7 +252,7 @@ static struct text_layout text_layout(const struct line *l, size_t n)
 
 static void text_row(FILE *out, const struct text_layout *t, const char *const *cell)
 {
-    char row[N_COLUMNS * (CELL_BYTES + 2)] = "";
+    char row[N_COLUMNS * (LINE_CELL_BYTES + 2)] = "";
     for (int k = 0; k < t->columns; k++)
         text_append(row, sizeof row, "%*s%*s", heading[k].number ? t->width[k] : -t->width[k], cell[k], t->gap, "");
     size_t n = strlen(row);

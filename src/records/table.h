@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { CELL_BYTES = 128 };
+enum { CELL_BYTES = 512 };         /* LONG_BYTES of a field */
 struct table {
     size_t n_rows;
     int n_columns;
