@@ -147,7 +147,7 @@ static void a_time_whose_threads_did_not_run_is_marked(void **state)
     free(text);
 }
 
-static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
+static void another_axis_gets_a_heading_and_a_base_of_its_own(void **state)
 {
     (void)state;
     struct record r[4] = {run(0, "standard", 4, 2), run(1, "standard", 4, 4), run(2, "dpsgd", 4, 4),
@@ -157,13 +157,28 @@ static void another_axis_gets_a_column_and_a_base_of_its_own(void **state)
     r[2].config.noise_multiplier = r[3].config.noise_multiplier = 0.5; /* differs between trainers only */
     const struct sweep_state s = {.header = sample_header(), .record = r, .n_records = 4};
     char *text = report(&s, REPORT_TEXT);
-    const char *first = strstr(text, "\ndpsgd") + 1;
-    assert_has(line_of(text, "dpsgd"), " 2.00 ");
-    assert_has(line_of(text, "dpsgd"), "seed=1");
-    assert_has(line_of(strstr(first, "\n"), "dpsgd"), " 1.00 ");
-    assert_has(line_of(strstr(first, "\n"), "dpsgd"), "seed=22");
+    const char *first = strstr(text, "\nalso seed=1:\nstandard "), *second = strstr(text, "\nalso seed=22:\nstandard ");
+    assert_true(first && second && first < second);
+    assert_has(line_of(first, "dpsgd"), " 2.00 ");
+    assert_has(line_of(second, "dpsgd"), " 1.00 ");
     assert_null(strstr(text, "noise_multiplier="));
     assert_has(text, "not complete");
+    free(text);
+}
+
+static void what_else_differs_stands_above_its_rows(void **state)
+{
+    (void)state;
+    struct record r[4] = {run(0, "standard", 4, 2), run(1, "dpsgd", 4, 4), run(2, "standard", 4, 4),
+                          run(3, "dpsgd", 4, 4)};
+    r[2].config.learning_rate = r[3].config.learning_rate = 0.123456789;
+    r[2].config.weight_decay = r[3].config.weight_decay = 0.5;
+    const struct sweep_state s = {.header = sample_header(), .record = r, .n_records = 4};
+    char *text = report(&s, REPORT_TEXT);
+    assert_has(text, "\nalso learning_rate=0.001 weight_decay=0:\nstandard");
+    assert_has(text, "\nalso learning_rate=0.123456789 weight_decay=0.5:\nstandard");
+    for (const char *line = strtok(text, "\n"); line && strncmp(line, "MiB:", 4); line = strtok(NULL, "\n"))
+        assert_true(strlen(line) <= 100);
     free(text);
 }
 
@@ -190,12 +205,12 @@ static void epsilon_is_rounded_up_and_the_noise_for_it_is_told(void **state)
     r[0].config.noise_multiplier = 0.75;
     r[0].epsilon_prv_upper = 2.0001;
     char *asked_noise = report(&s, REPORT_TEXT);
-    assert_has(line_of(asked_noise, "dpsgd"), " epsilon=2.001");
+    assert_has(asked_noise, "also epsilon=2.001:\ndpsgd ");
     assert_null(strstr(asked_noise, "noise_multiplier="));
     free(asked_noise);
     r[0].config.target_epsilon = 2.5;
     char *asked_epsilon = report(&s, REPORT_TEXT);
-    assert_has(line_of(asked_epsilon, "dpsgd"), " noise_multiplier=0.75 epsilon=2.001");
+    assert_has(asked_epsilon, "also noise_multiplier=0.75 epsilon=2.001:\ndpsgd ");
     free(asked_epsilon);
 }
 
@@ -429,7 +444,8 @@ int main(void)
         cmocka_unit_test(the_table_compares_with_standard),
         cmocka_unit_test(a_run_that_is_not_ok_shows_no_time_but_its_message),
         cmocka_unit_test(a_time_whose_threads_did_not_run_is_marked),
-        cmocka_unit_test(another_axis_gets_a_column_and_a_base_of_its_own),
+        cmocka_unit_test(another_axis_gets_a_heading_and_a_base_of_its_own),
+        cmocka_unit_test(what_else_differs_stands_above_its_rows),
         cmocka_unit_test(tables_for_programs_have_whole_messages),
         cmocka_unit_test(epsilon_is_rounded_up_and_the_noise_for_it_is_told),
         cmocka_unit_test(what_was_not_started_has_no_machine),

@@ -195,15 +195,21 @@ static void set_cells(struct line *l, const struct sweep_state *all, const bool 
     set_also(l->cell[ALSO], r, varies);
 }
 
+static int compare(uint64_t x, uint64_t y)
+{
+    return (x > y) - (x < y);
+}
+
+/* What is compared with one another stands together. */
 static int by_place(const void *va, const void *vb)
 {
     const struct line *a = va, *b = vb;
-    const uint64_t x[] = {a->model, a->r->config.batch_size, a->r->config.seq_len, a->order};
-    const uint64_t y[] = {b->model, b->r->config.batch_size, b->r->config.seq_len, b->order};
-    int k = 0;
-    while (k < 3 && x[k] == y[k])
-        k++;
-    return (x[k] > y[k]) - (x[k] < y[k]);
+    const struct config *x = &a->r->config, *y = &b->r->config;
+    int c = compare(a->model, b->model);
+    c = c ? c : compare(x->batch_size, y->batch_size);
+    c = c ? c : compare(x->seq_len, y->seq_len);
+    c = c ? c : strverscmp(a->cell[ALSO], b->cell[ALSO]);
+    return c ? c : compare(a->order, b->order);
 }
 
 static struct line *make_lines(const struct sweep_state *s, const struct sweep_state *all)
@@ -225,35 +231,35 @@ static struct line *make_lines(const struct sweep_state *s, const struct sweep_s
 
 /* ---- paper --------------------------------------------------------------------------------------------------- */
 
-static int n_columns(const struct line *l, size_t n)
+static bool any_also(const struct line *l, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (l[i].cell[ALSO][0])
-            return N_COLUMNS;
-    return ALSO;
+            return true;
+    return false;
 }
 
-struct text_layout { int columns, width[N_COLUMNS], gap; };
+struct text_layout { int width[ALSO], gap; };
 
 static struct text_layout text_layout(const struct line *l, size_t n)
 {
-    struct text_layout t = {.columns = n_columns(l, n)};
+    struct text_layout t;
     int total = 0;
-    for (int k = 0; k < t.columns; k++) {
+    for (int k = 0; k < ALSO; k++) {
         size_t widest = strlen(heading[k].bottom);
         for (size_t i = 0; i < n; i++)
             widest = strlen(l[i].cell[k]) > widest ? strlen(l[i].cell[k]) : widest;
         t.width[k] = (int)widest;
         total += t.width[k];
     }
-    t.gap = total + 2 * (t.columns - 1) <= TERMINAL_COLUMNS ? 2 : 1;
+    t.gap = total + 2 * (ALSO - 1) <= TERMINAL_COLUMNS ? 2 : 1;
     return t;
 }
 
 static void text_row(FILE *out, const struct text_layout *t, const char *const *cell)
 {
     char row[N_COLUMNS * (LINE_CELL_BYTES + 2)] = "";
-    for (int k = 0; k < t->columns; k++)
+    for (int k = 0; k < ALSO; k++)
         text_append(row, sizeof row, "%*s%*s", heading[k].number ? t->width[k] : -t->width[k], cell[k], t->gap, "");
     size_t n = strlen(row);
     while (n && row[n - 1] == ' ')
@@ -261,7 +267,13 @@ static void text_row(FILE *out, const struct text_layout *t, const char *const *
     fprintf(out, "%.*s\n", (int)n, row);
 }
 
-static void text_table(FILE *out, const struct text_layout *t, const struct line *l, size_t n)
+/* Above the rows that it is true of; as a column it would be wider than all others. */
+static void also_line(FILE *out, const char *also)
+{
+    fprintf(out, "also %s:\n", also[0] ? also : "nothing");
+}
+
+static void text_table(FILE *out, const struct text_layout *t, bool has_also, const struct line *l, size_t n)
 {
     const char *top[N_COLUMNS], *bottom[N_COLUMNS], *cell[N_COLUMNS];
     for (int k = 0; k < N_COLUMNS; k++) {
@@ -272,8 +284,11 @@ static void text_table(FILE *out, const struct text_layout *t, const struct line
     text_row(out, t, bottom);
     for (size_t i = 0; i < n; i++) {
         const struct config *now = &l[i].r->config, *before = i ? &l[i - 1].r->config : now;
-        if (now->batch_size != before->batch_size || now->seq_len != before->seq_len)
+        const bool begins = now->batch_size != before->batch_size || now->seq_len != before->seq_len;
+        if (begins)
             fputc('\n', out);
+        if (has_also && (begins || i == 0 || strcmp(l[i].cell[ALSO], l[i - 1].cell[ALSO]) != 0))
+            also_line(out, l[i].cell[ALSO]);
         for (int k = 0; k < N_COLUMNS; k++)
             cell[k] = l[i].cell[k];
         text_row(out, t, cell);
@@ -374,18 +389,19 @@ void report_tables(FILE *out, const struct sweep_state *s, const struct sweep_st
     struct line *l = make_lines(s, all);
     const size_t n = s->n_records;
     const struct text_layout layout = text_layout(l, n);
+    const bool has_also = any_also(l, n);
     provenance(out, s, markdown ? "  \n" : "\n");
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && l[end].model == l[i].model;)
             end++;
         model_line(out, &l[i].r->config, markdown);
         if (markdown)
-            markdown_table(out, layout.columns, l + i, end - i);
+            markdown_table(out, has_also ? N_COLUMNS : ALSO, l + i, end - i);
         else
-            text_table(out, &layout, l + i, end - i);
+            text_table(out, &layout, has_also, l + i, end - i);
     }
     if (n)
-        fprintf(out, "\n%s%s", LEGEND, layout.columns > ALSO ? ALSO_LEGEND : "");
+        fprintf(out, "\n%s%s", LEGEND, has_also ? ALSO_LEGEND : "");
     messages(out, l, n, markdown);
     free(l);
 }
