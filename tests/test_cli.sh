@@ -25,6 +25,17 @@ for command in $commands; do
     check "$command --help" dpsweep $command --help
     check "... shows the usage" said "usage: dpsweep $command"
 done
+all_help() { for command in $commands; do dpsweep "$command" --help; done; }
+fits_a_terminal() { all_help | awk 'length > 100 { exit 1 }'; }
+shows_what_works() {
+    local example n=0
+    while read -r example; do
+        eval "$example --help" > /dev/null && n=$((n + 1)) || return
+    done < <(all_help | sed -n 's/^  e\.g\. .*\(dpsweep [a-z]* \)/\1/p')
+    ((n >= 8))
+}
+check "help fits into 100 columns" fits_a_terminal
+check "its examples have options that exist" shows_what_works
 check "run --help" dpsweep run --help
 for words in '--trainer NAME' 'standard, dpsgd, ' 'default: microbatch' '--batch-size N' '1 to 65536' \
     'tiny, small, medium, 1b' '^Privacy' '--noise-multiplier' 'broken-noclip' 'Exit codes'; do

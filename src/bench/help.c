@@ -12,6 +12,9 @@ static const struct group {
     const char *first_field, *heading;
 } groups[] = {
     {"trainer", "What is trained"},
+    {"recompute", "How it is computed"},
+    {"optimizer", "Optimizer"},
+    {"dropout", "Dropout, groups of ranks"},
     {"clipping", "Privacy"},
     {"data", "Data"},
     {"wait_steps", "Measurement"},
@@ -34,15 +37,44 @@ static const char *value_word(const struct field *field)
 
 /* ---- on the terminal ----------------------------------------------------------------------------------------- */
 
-enum { OPTION_COLUMNS = 28, LINE_COLUMNS = 110 };
+enum { OPTION_COLUMNS = 32, COMMAND_COLUMNS = 14, LINE_COLUMNS = 100 }; /* where words begin and end */
+
+static void begin_line(FILE *out, int indent, int *column)
+{
+    fprintf(out, "\n%*s", indent, "");
+    *column = indent;
+}
+
+/* Each with a blank before it but at the beginning of a line, and no further than LINE_COLUMNS. */
+static void print_words(FILE *out, const char *text, int indent, int *column)
+{
+    for (size_t n; (n = strcspn(text, " ")); text += n + strspn(text + n, " ")) {
+        if (*column + 1 + (int)n > LINE_COLUMNS)
+            begin_line(out, indent, column);
+        *column += fprintf(out, "%s%.*s", *column > indent ? " " : "", (int)n, text);
+    }
+}
+
+/* "heading: words"; the words may go on at the beginning of lines. */
+static void print_paragraph(FILE *out, const char *heading, const char *words)
+{
+    int column = fprintf(out, "%s", heading);
+    print_words(out, words, 0, &column);
+    fputc('\n', out);
+}
 
 /* "  --seed N                  help [remark]"; the remark on a line of its own where the line would be too long */
 static void print_option(FILE *out, const char *option, const char *help, const char *remark)
 {
-    fprintf(out, "  %-*s  %s", OPTION_COLUMNS, option, help);
-    if (*remark && OPTION_COLUMNS + 7 + strlen(help) + strlen(remark) > LINE_COLUMNS)
-        fprintf(out, "\n%*s", OPTION_COLUMNS + 3, "");
-    fprintf(out, *remark ? " [%s]\n" : "\n", remark);
+    char bracketed[512] = "";
+    int column = fprintf(out, "  %-*s  ", OPTION_COLUMNS - 4, option);
+    if (*remark)
+        snprintf(bracketed, sizeof bracketed, "[%s]", remark);
+    print_words(out, help, OPTION_COLUMNS, &column);
+    if (column + 1 + (int)strlen(bracketed) > LINE_COLUMNS)
+        begin_line(out, OPTION_COLUMNS, &column);
+    print_words(out, bracketed, OPTION_COLUMNS, &column);
+    fputc('\n', out);
 }
 
 static void print_field(FILE *out, const struct field *field, bool takes_list)
@@ -120,18 +152,25 @@ static void print_exit_codes(FILE *out, enum command command)
 {
     const bool measures = command & (COMMAND_RUN | COMMAND_SWEEP | COMMAND_LAUNCH);
     const bool judges = measures || command & (COMMAND_PLAN | COMMAND_CHECK | COMMAND_VALIDATE | COMMAND_COMPARE);
-    fprintf(out, "\nExit codes: 0 all well%s, ", measures ? " (or out of memory, which is a result)" : "");
+    char codes[512] = "0 all well";
+    if (measures)
+        text_append(codes, sizeof codes, " (or out of memory, which is a result)");
     if (judges)
-        fprintf(out, "1 %s, ", what_is_bad(command));
-    fprintf(out, "2 wrong usage,\n3 the environment does not do what is needed%s.\n",
-            measures ? ", 75 stopped early: --resume goes on" : "");
+        text_append(codes, sizeof codes, ", 1 %s", what_is_bad(command));
+    text_append(codes, sizeof codes, ", 2 wrong usage, 3 the environment does not do what is needed%s.",
+                measures ? ", 75 stopped early: --resume goes on" : "");
+    print_paragraph(out, "\nExit codes:", codes);
 }
 
 void help_command(FILE *out, const struct command_row *command)
 {
     const bool takes_list = command->points == MANY_POINTS;
-    fprintf(out, "dpsweep %s - %s\n\nusage: dpsweep %s %s\n", command->name, command->summary, command->name,
-            command->usage);
+    char name[32];
+    snprintf(name, sizeof name, "dpsweep %s -", command->name);
+    print_paragraph(out, name, command->summary);
+    fprintf(out, "\nusage: dpsweep %s %s\n", command->name, command->usage);
+    if (command->example)
+        fprintf(out, "  e.g. %s\n", command->example);
     if (takes_list)
         fprintf(out, "\nOptions with ,... take a comma list; every combination is one configuration.  A .sweep file\n"
                      "says the same: key = list, in sections that are added up; options replace what it says.\n");
@@ -166,9 +205,13 @@ void help_program(FILE *out)
 {
     fprintf(out, "dpsweep - benchmark differentially private training of language models, every result checked\n\n"
                  "usage: dpsweep COMMAND [options]\n\n");
-    for (int i = 0; i < n_commands; i++)
-        if (command_table[i].command != COMMAND_WORKER)
-            fprintf(out, "  %-10s  %s\n", command_table[i].name, command_table[i].summary);
+    for (int i = 0, column; i < n_commands; i++) {
+        if (command_table[i].command == COMMAND_WORKER)
+            continue;
+        column = fprintf(out, "  %-*s  ", COMMAND_COLUMNS - 4, command_table[i].name);
+        print_words(out, command_table[i].summary, COMMAND_COLUMNS, &column);
+        fputc('\n', out);
+    }
     fprintf(out, "\n'dpsweep COMMAND --help' lists the options of a command, 'dpsweep --version' the version.\n");
 }
 
@@ -196,8 +239,11 @@ static void markdown_fields(FILE *out)
 
 static void markdown_command(FILE *out, const struct command_row *command)
 {
-    fprintf(out, "\n## dpsweep %s\n\n%c%s.\n\n    dpsweep %s %s\n\n", command->name, command->summary[0] - 'a' + 'A',
+    fprintf(out, "\n## dpsweep %s\n\n%c%s.\n\n    dpsweep %s %s\n", command->name, command->summary[0] - 'a' + 'A',
             command->summary + 1, command->name, command->usage);
+    if (command->example)
+        fprintf(out, "    %s\n", command->example);
+    fputc('\n', out);
     if (command->points != NO_POINTS)
         fprintf(out, "All options above%s, and:\n\n", command->points == MANY_POINTS ? ", with comma lists" : "");
     fprintf(out, "| option | meaning |\n|---|---|\n");

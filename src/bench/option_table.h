@@ -15,6 +15,7 @@ struct command_row {
     const char *name, *usage, *summary;
     enum { NO_POINTS, ONE_POINT, MANY_POINTS } points; /* configurations: none, one, comma lists and .sweep files */
     enum { NO_FILES, ONE_FILE, TWO_FILES, SOME_FILES, SWEEP_FILES } files; /* what stands beside the options */
+    const char *example;     /* NULL: the usage says enough */
 };
 
 struct option_row {
