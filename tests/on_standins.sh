@@ -15,13 +15,13 @@ unset "${!CUDA_STANDIN_@}" "${!EMU_@}" CUDA_VISIBLE_DEVICES DPSWEEP_STRICT DPSWE
 # on [VARIABLE=value...] arguments...: the program on the stand-ins
 on() {
     local variables=()
-    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
+    while [[ $1 =~ ^[A-Z0-9_]+= ]]; do variables+=("$1") && shift; done
     env LD_LIBRARY_PATH="$standins" "${variables[@]}" "$cuda" "$@"
 }
 ranks_on() { # the same, as many ranks as $1 says
     local ranks=$1 variables=()
     shift
-    while [[ $1 =~ ^[A-Z_]+= ]]; do variables+=("$1") && shift; done
+    while [[ $1 =~ ^[A-Z0-9_]+= ]]; do variables+=("$1") && shift; done
     env LD_LIBRARY_PATH="$standins" "${variables[@]}" mpirun -n "$ranks" "$cuda" "$@"
 }
 check "make DEVICE=cuda builds" build DEVICE=cuda "${GPU_GOAL:-build/cuda/dpsweep}"

@@ -57,6 +57,9 @@ for precision in tf32 bf16; do
             on CUDA_STANDIN_GUARD=1 CUDA_STANDIN_LEAKS=1 check --golden "$golden" --precision "$precision"
     done
 done
+check_fails 2 "tf32 that the environment takes away is refused" \
+    on NVIDIA_TF32_OVERRIDE=0 run "${tiny[@]}" --precision tf32
+check "... with the variable" said 'precision tf32: NVIDIA_TF32_OVERRIDE=0 makes cuBLAS'
 check "memory that is released is not read" on DPSWEEP_STRICT=1 check --golden tests/golden/gpt2_odd_sizes.h5
 
 # ---- a sweep

@@ -23,7 +23,7 @@
 enum {
     WORKSPACE_BYTES = 32 << 20, /* what cuBLAS wants at most, on Hopper */
     STAGING_BYTES = 4 << 20,
-    MOST_LAPS = 4096,
+    MOST_LAPS = 1 << 16,        /* more than 100 samples one by one; after so many the host waits */
 };
 
 static struct {
@@ -44,6 +44,8 @@ static const struct { cudaError_t error; const char *remedy; } remedies[] = {
     {cudaErrorNoKernelImageForDevice, "; build for this GPU: make DEVICE=cuda CUDA_ARCHS=<its compute capability>"},
     {cudaErrorDevicesUnavailable, "; another process has it for itself: nvidia-smi shows which"},
     {cudaErrorECCUncorrectable, "; its memory is faulty: leave this GPU out with CUDA_VISIBLE_DEVICES"},
+    {cudaErrorSystemNotReady, "; GPUs joined by NVSwitch need a service: systemctl start nvidia-fabricmanager"},
+    {cudaErrorSystemDriverMismatch, "; the driver was updated, but the old one is still loaded: restart the machine"},
     {cudaErrorMemoryAllocation, "; nvidia-smi shows what other processes hold"},
 };
 
@@ -125,8 +127,10 @@ size_t device_cache_bytes(void) { return 16 << 20; } /* twice that fits the seco
 
 const char *device_lacks(enum precision p)
 {
-    (void)p; /* every GPU that the kernels are compiled for has tensor cores for all */
-    return NULL;
+    const char *override = getenv("NVIDIA_TF32_OVERRIDE");
+    if (p == PRECISION_TF32 && override && strcmp(override, "0") == 0)
+        return "NVIDIA_TF32_OVERRIDE=0 makes cuBLAS multiply in fp32 instead: unset it, or choose fp32";
+    return NULL; /* every GPU that the kernels are compiled for has tensor cores for all */
 }
 
 /* "NVIDIA H100 80GB HBM3, sm_90" */
