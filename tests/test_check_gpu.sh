@@ -65,6 +65,11 @@ printf '#!/bin/bash\nexec sleep 100\n' > "$TMPDIR/hangs/nvidia-smi"
 chmod +x "$TMPDIR/hangs/nvidia-smi"
 check_fails 1 "a step that hangs is ended" in_small STEPS='machine|^the largest' LIMIT_S=2 PATH="$TMPDIR/hangs:$PATH"
 check "... and says so" reported '^FAIL .*past its limit of'
+mkdir "$TMPDIR/slow"
+printf '#!/bin/bash\nsleep 6\nexec %q "$@"\n' "$(command -v make)" > "$TMPDIR/slow/make"
+chmod +x "$TMPDIR/slow/make"
+check "the time of the build" in_small STEPS=machine LIMIT_S=5 PATH="$TMPDIR/slow:$PATH"
+check "... is not that of the steps" reported '^ok .*machine'
 
 # ---- the bundle
 check "a bundle is packed" build check-gpu-bundle
