@@ -1,11 +1,12 @@
 """accountant.py DPSWEEP POINTS SEED: one line for each point, which ends with "fine" or with what is wrong.
 
 dp-accounting's PLD accountant brackets epsilon: `pld` from above, with its default grid of 1e-4, and `optimistic` from
-below.  For small epsilon the two are far apart.  Its FFT has no error bound: for tiny delta and many steps `optimistic`
-can exceed even the bound of its own RDP accountant on many orders, and then neither is compared.  So
-    always                               prv_lower <= pld + 0.5 %,  prv_upper <= pld + 2 %
-    where dp-accounting agrees with it   prv_upper >= optimistic - 0.5 %
-    ... and is 0.5 % sharp               prv_upper >= pld - 0.5 %
+below.  For small epsilon the two are far apart.  Its FFT is raised to the power N, which rounds by up to N 2^-53 of all
+mass: a delta below ten times that is one it cannot tell (of 1.9e-12 after 256,191 steps, its single step composed in
+another way gives 1000.97, as ours, and its own composition 1248).  So
+    where delta > 10 N 2^-53             prv_lower <= pld + 0.5 %,  prv_upper <= pld + 2 %,
+                                         prv_upper >= optimistic - 0.5 %
+    ... and pld is 0.5 % sharp           prv_upper >= pld - 0.5 %
     always                               prv_lower <= rdp <= 1.001 google_rdp
     where q N >= 100                     prv_upper - prv_lower <= 0.1 % + 1e-3
 A calculation of dp-accounting that takes more than a minute or 8 GiB is left out, and the line says so."""
@@ -51,11 +52,8 @@ def of_pld(s, q, n, delta, pessimistic):
         signal.alarm(0)
 
 
-MANY_ORDERS = [1 + 0.01 * 1.1 ** i for i in range(140)]
-
-
-def of_rdp(s, q, n, delta, orders=None):
-    accountant = rdp_privacy_accountant.RdpAccountant(orders)
+def of_rdp(s, q, n, delta):
+    accountant = rdp_privacy_accountant.RdpAccountant()
     accountant.compose(dp_accounting.SelfComposedDpEvent(
         dp_accounting.PoissonSampledDpEvent(q, dp_accounting.GaussianDpEvent(s)), n))
     return accountant.get_epsilon(delta)
@@ -67,17 +65,17 @@ def point(rng):
     return s, q, int(10 ** rng.uniform(0, 6)), 10 ** rng.uniform(-12, -3)
 
 
-def faults(a, rdp, pld, optimistic, is_consistent, participations):
+def faults(a, rdp, pld, optimistic, can_tell, participations):
     lower, upper = a["prv_lower"], a["prv_upper"]
     tests = {
         "bounds cross": lower > upper,
         "rdp below prv_lower": a["rdp"] < lower,
         "rdp above 1.001 google_rdp": a["rdp"] > 1.001 * rdp + TINY,
-        "prv_lower above pld": lower > 1.005 * pld + TINY,
-        "prv_upper above pld + 2 %": upper > 1.02 * pld + TINY,
-        "prv_upper below the optimistic pld": is_consistent and upper < 0.995 * optimistic - TINY,
+        "prv_lower above pld": can_tell and lower > 1.005 * pld + TINY,
+        "prv_upper above pld + 2 %": can_tell and upper > 1.02 * pld + TINY,
+        "prv_upper below the optimistic pld": can_tell and upper < 0.995 * optimistic - TINY,
         "prv_upper below pld - 0.5 %":
-            is_consistent and pld - optimistic < 0.005 * pld and upper < 0.995 * pld - TINY,
+            can_tell and pld - optimistic < 0.005 * pld and upper < 0.995 * pld - TINY,
         "gap": participations >= 100 and upper - lower > 1e-3 * upper + 1e-3,
         "wide not said": a["wide"] != (upper - lower > 1e-3 * upper + 1e-3),
     }
@@ -97,12 +95,12 @@ def main(program, points, seed):
             continue
         a = json.loads(answer.stdout)
         rdp, pld, optimistic = of_rdp(s, q, n, delta), of_pld(s, q, n, delta, True), of_pld(s, q, n, delta, False)
-        is_consistent = not optimistic > of_rdp(s, q, n, delta, MANY_ORDERS)
-        wrong = faults(a, rdp, pld, optimistic, is_consistent, q * n)
+        can_tell = delta > 10 * n * 2 ** -53
+        wrong = faults(a, rdp, pld, optimistic, can_tell, q * n)
         print(f"# {i} s {s:.4g} q {q:.4g} N {n} delta {delta:.3g}: prv {a['prv_lower']:.7g} {a['prv_upper']:.7g} "
               f"pld {optimistic:.7g} {pld:.7g} rdp {a['rdp']:.6g} google_rdp {rdp:.6g}"
               f"{' (pld took too much)' if math.isnan(pld + optimistic) else ''}"
-              f"{'' if is_consistent else ' (pld above rdp on many orders)'} {', '.join(wrong) or 'fine'}",
+              f"{'' if can_tell else ' (pld cannot tell)'} {', '.join(wrong) or 'fine'}",
               flush=True)
 
 
