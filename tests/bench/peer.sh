@@ -4,10 +4,11 @@
 # PEER_PYTHON: a Python that has them, instead of build/peer's. FASTDP: a checkout of awslabs/fast-differential-privacy.
 . "$(dirname "$0")/part.sh"
 peer_python=${PEER_PYTHON:-build/peer/bin/python}
-if [[ ! -x $peer_python ]]; then
+if ! why=$("$peer_python" -c 'import torch, opacus, h5py' 2>&1); then
     echo "## Beside PyTorch and Opacus"
     echo
-    echo "Not measured: PyTorch and Opacus are not there. \`tests/peer/install.sh\` downloads them (3 GB)."
+    echo "Not measured: $(tail -n 1 <<< "$why")."
+    echo "\`tests/peer/install.sh\` downloads PyTorch and Opacus (3 GB)."
     exit
 fi
 options=(--python "$peer_python" ${FASTDP:+--fastdp "$FASTDP"})

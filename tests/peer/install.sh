@@ -8,6 +8,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 echo "peer: downloading about 3 GB into build/peer, which will have 6 GB" >&2
-"${PYTHON:-/usr/bin/python3}" -m venv build/peer
-build/peer/bin/pip install --disable-pip-version-check -r tests/peer/requirements.txt "$@"
+fail() { echo "peer: see above: $*" >&2 && exit 3; }
+"${PYTHON:-/usr/bin/python3}" -m venv build/peer || fail "no Python environment (Debian: python3-venv)"
+build/peer/bin/pip install --disable-pip-version-check -r tests/peer/requirements.txt "$@" ||
+    fail "pip could not download or install them; once the network or the disk allows it, type the same again"
 build/peer/bin/python tests/peer/peer_check.py tests/golden/postln.h5
