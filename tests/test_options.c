@@ -38,7 +38,7 @@ static int parse(const char *text, struct options *options, struct sweep_points 
 {
     static struct line line;
     split(&line, text);
-    *options = (struct options){0};
+    memset(options, 0xff, sizeof *options); /* as a stack may be */
     *points = (struct sweep_points){0};
     return options_parse(line.argv[0], line.argc, line.argv, options, points);
 }

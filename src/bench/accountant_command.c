@@ -196,7 +196,7 @@ static void print_text(const struct question *question, const struct privacy_eps
 
 int accountant_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct question question = {0};
     struct privacy_epsilon epsilon;
     char error[512];

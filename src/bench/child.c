@@ -38,7 +38,7 @@ int worker_main(int argc, char **argv)
 {
     die_with_parent();
     be_first_to_be_killed();
-    struct options options = {0};
+    struct options options;
     struct sweep_points points = {0};
     const int code = options_parse("worker", argc, argv, &options, &points);
     if (code >= 0)

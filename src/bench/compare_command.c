@@ -42,7 +42,7 @@ static int compare(const struct options *o, const struct sweep_state *a, const s
 
 int compare_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct sweep_state state[2] = {0};
     char error[1024];
     int code = options_parse("compare", argc, argv, &options, NULL);

@@ -41,7 +41,7 @@ static int export(const struct options *o, const struct sweep_state *s)
 
 int export_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct sweep_state state;
     char error[1024];
     int code = options_parse("export", argc, argv, &options, NULL);

@@ -209,7 +209,7 @@ static bool asks_for_mpi(int argc, char **argv)
 
 int info_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     if (world_rank_of_launcher() > 0 && !asks_for_mpi(argc, argv)) /* the rest is said once */
         return EXIT_OK;
     const int code = options_parse("info", argc, argv, &options, NULL);

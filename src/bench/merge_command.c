@@ -117,7 +117,7 @@ static int merge(const struct options *o, struct parts *parts, const char *journ
 
 int merge_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct parts parts = {0};
     char journal_path[4096], error[ERROR_BYTES];
     int code = options_parse("merge", argc, argv, &options, NULL);

@@ -335,6 +335,7 @@ int options_parse(const char *command, int argc, char **argv, struct options *op
     struct parser *parser = &(struct parser){.command = command_find(command), .options = options};
     CHECK(parser->command && (parser->command->points == NO_POINTS) == !points && n_options < MOST_OPTIONS);
     bool wants_help = false;
+    *options = (struct options){0};
     list_options(parser);
     bool fine = check_names(parser, argc, argv) && read_options(parser, argc, argv, &wants_help);
     if (fine && wants_help) {

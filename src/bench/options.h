@@ -37,8 +37,9 @@ struct options {
     int n_files;
 };
 
-/* Parses argv of `command` (argv[0] is the command).  With points == NULL the command takes no configuration.
- * Returns -1 to go on, or an exit code: 0 after --help, EXIT_USAGE after one line that names the valid values. */
+/* Parses argv of `command` (argv[0] is the command): what is not given is 0.  With points == NULL the command takes no
+ * configuration.  Returns -1 to go on, or an exit code: 0 after --help, EXIT_USAGE after one line that names the valid
+ * values. */
 int options_parse(const char *command, int argc, char **argv, struct options *, struct sweep_points *);
 
 /* --format or --json, for commands that print tables; text if neither is given. */

@@ -221,7 +221,7 @@ static int plan(struct plan *p, int argc, char **argv)
 
 int plan_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct sweep_points points = {0};
     int code = options_parse("plan", argc, argv, &options, &points);
     if (code >= 0)

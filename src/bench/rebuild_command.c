@@ -27,7 +27,7 @@ static int rebuild(const char *h5_path, const char *journal_path)
 
 int rebuild_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     char journal_path[4096];
     const int code = options_parse("rebuild", argc, argv, &options, NULL);
     if (code >= 0)

@@ -11,7 +11,7 @@
 
 int report_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct sweep_state state;
     char error[1024];
     const int code = options_parse("report", argc, argv, &options, NULL);

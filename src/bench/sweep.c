@@ -119,7 +119,7 @@ static bool choose_profile(const struct options *options)
 
 static int lead(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     struct sweep_points points = {0};
     int code = options_parse(argv[0], argc, argv, &options, &points);
     if (code >= 0)

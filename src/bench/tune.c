@@ -370,7 +370,7 @@ static enum precision precision_asked(const struct options *o, const char **why)
 
 int tune_main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options;
     char usual[4096], error[4096];
     int code = options_parse("tune", argc, argv, &options, NULL);
     if (code >= 0)

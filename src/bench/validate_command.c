@@ -56,7 +56,7 @@ static int validate(const char *path)
 int validate_main(int argc, char **argv)
 {
     int status;
-    struct options options = {0};
+    struct options options;
     const int code = options_parse("validate", argc, argv, &options, NULL);
     if (code >= 0)
         return code;
