@@ -181,7 +181,7 @@ test-long: setup                             ## tests/long/*.sh: comparisons tha
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) DEVICE=$(DEVICE) TESTS=tests/long PATTERN='*' TIME_LIMIT=14400 tests/run.sh $(T)
 
-mutate: setup                                ## seed bugs: verification and GPU suites must notice each (a quarter of an hour)
+mutate: setup                                ## seed bugs: verification and GPU suites must notice (quarter of an hour)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) tests/gate/mutate
 	$(Q)$(MAKE) --no-print-directory -f tests/emu/Makefile BUILD=$(BUILD)
