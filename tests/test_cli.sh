@@ -55,6 +55,8 @@ refused "an unknown option"     'unknown option --trianer; did you mean --traine
 refused "a shortened option"    'did you mean --batch-size\?'                            run --batch 4
 refused "an option of others"   '--timeout: it belongs to sweep, launch; .dpsweep run'   run --timeout 9
 refused "a strange option"      "'dpsweep run --help' lists"                             run --qqq
+refused "a word with one dash"  '-batch-size: letters have one dash, words have two: --batch-size' run -batch-size 4
+refused "... whose letter is an option" 'words have two: --output' sweep -output=a.h5
 refused "a strange letter"      'unknown option -z'                                      run -z
 refused "a missing value"       '--seed: its value is missing'                           run --seed
 refused "a value of a switch"   '--json=yes: takes no value'                             run --json=yes

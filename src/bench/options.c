@@ -91,15 +91,19 @@ static bool refuse_unknown(struct parser *parser, const char *name)
 static bool check_names(struct parser *parser, int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], "--", 2) != 0)
+        if (argv[i][0] != '-')
             continue;
         char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+        const bool has_two_dashes = argv[i][1] == '-';
+        const char *word = argv[i] + 1 + has_two_dashes;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
         const struct option *option = parser->option;
         while (option->name && strcmp(option->name, name) != 0)
             option++;
-        if (!option->name)
+        if (has_two_dashes && !option->name)
             return refuse_unknown(parser, name);
+        if (!has_two_dashes && option->name)
+            REFUSE("-%s: letters have one dash, words have two: --%s", name, name);
     }
     return true;
 }
