@@ -28,6 +28,8 @@ void device_close(void);
 void device_describe(struct device_info *);     /* not open: a GPU has neither name nor memory yet */
 bool device_is_gpu(void);
 size_t device_cache_bytes(void);                /* scratch of so much stays in cache; the same on all such devices */
+int device_tile(void);                          /* rows and columns of a product that keeps it busy: 128 or more */
+int device_row_pieces(void);                    /* so many pieces of a sum down rows keep it busy: a power of 2 */
 /* "<identity> <name>, <memory> MiB" of the i-th GPU that this process may use, without opening it; the name is that of
  * device_describe.  False: there are no more. */
 bool device_gpu(int i, char *text, size_t bytes);

@@ -58,6 +58,8 @@ void device_open(int threads)
 
 bool device_is_gpu(void) { return false; }
 size_t device_cache_bytes(void) { return (size_t)device.threads << 20; } /* second-level caches of server cores */
+int device_tile(void) { return 128; }
+int device_row_pieces(void) { return 1; }
 const char *device_absent(void) { return NULL; }
 
 bool device_gpu(int i, char *text, size_t bytes)

@@ -124,6 +124,8 @@ const char *device_absent(void)
 
 bool device_is_gpu(void) { return true; }
 size_t device_cache_bytes(void) { return 16 << 20; } /* twice that fits the second-level cache of an A100 */
+int device_tile(void) { return 512; } /* with a few samples beside one another, some hundred tiles of cuBLAS's */
+int device_row_pieces(void) { return 32; } /* a block of threads for each piece of each sample, and 256 columns */
 
 const char *device_lacks(enum precision p)
 {

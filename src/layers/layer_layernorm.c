@@ -3,10 +3,24 @@
  * Gradient of sample b:  dgamma_b = sum_t dy_bt (x_bt - mean_bt) rstd_bt,  dbeta_b = sum_t dy_bt. */
 #include "per_sample.h"
 
+/* g[b] (2,D) += dgamma_b, dbeta_b */
+static void add_grads(const struct layer *l, struct span s, float *g, long stride_g)
+{
+    const int pieces = per_sample_pieces(l->T), P = 2 * l->out;
+    if (pieces == 1) {
+        KERNEL(layernorm_grad_sample, l->dy, l->x, l->mean, l->rstd, g, stride_g, s.n, l->T, l->out);
+        return;
+    }
+    float *piece = per_sample_begin(s.n * pieces, P);
+    KERNEL(layernorm_grad_sample, l->dy, l->x, l->mean, l->rstd, piece, P, s.n * pieces, l->T / pieces, l->out);
+    KERNEL(bias_grad_sample, piece, g, stride_g, s.n, pieces, P); /* a sum of rows, whatever they hold */
+    per_sample_end(piece);
+}
+
 static float *form_each(const struct layer *l, struct span s)
 {
     float *each = per_sample_begin(s.n, 2L * l->out);
-    KERNEL(layernorm_grad_sample, l->dy, l->x, l->mean, l->rstd, each, 2L * l->out, s.n, l->T, l->out);
+    add_grads(l, s, each, 2L * l->out);
     return each;
 }
 
@@ -22,7 +36,7 @@ static void layernorm_grad_sample(struct layer *l, struct span s, float *g, long
 {
     if (to == OVERWRITE)
         per_sample_clear(g, stride_g, s.n, 2L * l->out);
-    KERNEL(layernorm_grad_sample, l->dy, l->x, l->mean, l->rstd, g, stride_g, s.n, l->T, l->out);
+    add_grads(l, s, g, stride_g);
 }
 
 static void layernorm_sqnorm(struct layer *l, struct span s, enum norm_mode mode, float *sq, long stride_sq)

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { CROSS_TILE = 128, GRAM_TILE = 128, GRAM_CHUNKS = (GRAM_TILE * GRAM_TILE + SQNORM_CHUNK - 1) / SQNORM_CHUNK };
+enum { LEAST_TILE = 128 }; /* rows for an efficient GEMM */
 
 const char *const norm_mode_name[N_NORM_MODES] = {"instantiate", "ghost"};
 
@@ -44,6 +44,20 @@ static long weight_size(const struct layer *l)
     return (long)l->out * l->in;
 }
 
+/* g[b] (O) += sum_t dy_bt */
+static void add_bias_grads(const struct layer *l, struct span s, float *g, long stride_g)
+{
+    const int pieces = per_sample_pieces(l->T);
+    if (pieces == 1) {
+        KERNEL(bias_grad_sample, l->dy, g, stride_g, s.n, l->T, l->out);
+        return;
+    }
+    float *piece = per_sample_begin(s.n * pieces, l->out);
+    KERNEL(bias_grad_sample, l->dy, piece, l->out, s.n * pieces, l->T / pieces, l->out);
+    KERNEL(bias_grad_sample, piece, g, stride_g, s.n, pieces, l->out);
+    per_sample_end(piece);
+}
+
 static void linear_grad(struct layer *l, struct span s, struct weights w, float *g, enum destination to)
 {
     const long rows = (long)s.n * l->T;
@@ -59,7 +73,7 @@ static void linear_grad(struct layer *l, struct span s, struct weights w, float 
     if (!l->bias)
         return;
     float *each = per_sample_begin(s.n, l->out);
-    KERNEL(bias_grad_sample, l->dy, each, l->out, s.n, l->T, l->out);
+    add_bias_grads(l, s, each, l->out);
     per_sample_sum(each, l->out, s.n, l->out, weights_of(w, 1, s), g + weight_size(l), to);
     per_sample_end(each);
 }
@@ -74,7 +88,14 @@ static void linear_grad_sample(struct layer *l, struct span s, float *g, long st
         return;
     if (to == OVERWRITE)
         per_sample_clear(g + weight_size(l), stride_g, s.n, l->out);
-    KERNEL(bias_grad_sample, l->dy, g + weight_size(l), stride_g, s.n, l->T, l->out);
+    add_bias_grads(l, s, g + weight_size(l), stride_g);
+}
+
+/* Rows of a sample that are taken at a time where T x T numbers would be too many. */
+static int tile_of(const struct layer *l)
+{
+    const int whole = (l->T + LEAST_TILE - 1) / LEAST_TILE * LEAST_TILE;
+    return whole < device_tile() ? whole : device_tile();
 }
 
 /* One sample's gradient at a time. */
@@ -101,13 +122,13 @@ double linear_norm_flops(const struct layer *l, enum norm_mode mode)
     const double T = l->T, I = l->in, O = l->out;
     if (mode == NORM_INSTANTIATE)
         return 2.0 * T * I * O;
-    return T * (T + fmin(T, GRAM_TILE)) * (I + O); /* half of the matrices, but diagonal tiles whole */
+    return T * (T + fmin(T, tile_of(l))) * (I + O); /* half of the matrices, but diagonal tiles whole */
 }
 
 static int tile_rows(const struct layer *l, struct span s, int row)
 {
     const int left = s.n ? l->T - row : 0;
-    return left < GRAM_TILE ? left : GRAM_TILE;
+    return left < tile_of(l) ? left : tile_of(l);
 }
 
 static void gram(struct tile t, const float *a, int columns, float *g)
@@ -121,13 +142,14 @@ static void gram(struct tile t, const float *a, int columns, float *g)
 /* Both Gram matrices are symmetric: tiles below the diagonal count twice, tiles above are left out. */
 static void sqnorm_gram(struct layer *l, struct span s, float *sq)
 {
-    const size_t bytes = (size_t)s.n * GRAM_TILE * GRAM_TILE * sizeof(float);
+    const int tile = tile_of(l), chunks = (tile * tile + SQNORM_CHUNK - 1) / SQNORM_CHUNK;
+    const size_t bytes = (size_t)s.n * (size_t)tile * (size_t)tile * sizeof(float);
     float *gram_x = ledger_take(MEMORY_WORKSPACE, "Gram matrix of x", bytes);
     float *gram_dy = ledger_take(MEMORY_WORKSPACE, "Gram matrix of dy", bytes);
-    float *part = ledger_take(MEMORY_WORKSPACE, "partial sums", (size_t)s.n * GRAM_CHUNKS * sizeof(float));
+    float *part = ledger_take(MEMORY_WORKSPACE, "partial sums", (size_t)s.n * (size_t)chunks * sizeof(float));
     const size_t mark = ledger_mark();
-    for (int i = 0; i < l->T; i += GRAM_TILE)
-        for (int j = 0; j <= i; j += GRAM_TILE) {
+    for (int i = 0; i < l->T; i += tile)
+        for (int j = 0; j <= i; j += tile) {
             const struct tile t = {s.n, l->T, i, tile_rows(l, s, i), j, tile_rows(l, s, j)};
             ledger_rewind(mark);
             gram(t, l->x, l->in, gram_x);
@@ -143,12 +165,13 @@ static void sqnorm_gram(struct layer *l, struct span s, float *sq)
  * g_head,  cross_bt = sum_u dlogit_bu[id_bt] x_bu,  is formed here for the embedding, which multiplies it by dy_bt. */
 static void form_cross(struct layer *l, struct span s)
 {
-    const size_t bytes = (size_t)CROSS_TILE * (size_t)l->T * sizeof(float);
+    const int tile = tile_of(l);
+    const size_t bytes = (size_t)tile * (size_t)l->T * sizeof(float);
     float *picked = ledger_take(MEMORY_WORKSPACE, "logit gradients of own tokens", bytes);
     const size_t mark = ledger_mark();
     for (int b = 0; b == 0 || b < s.n; b++)
-        for (int t = 0; t < l->T; t += CROSS_TILE) {
-            const int left = l->T - t, rows = s.n ? left < CROSS_TILE ? left : CROSS_TILE : 0;
+        for (int t = 0; t < l->T; t += tile) {
+            const int rows = tile_rows(l, s, t);
             const int *id = l->ids.id + (s.b0 + b) * l->ids.stride_b + t * l->ids.stride_t;
             ledger_rewind(mark);
             KERNEL(gather_columns, l->dy + (long)b * l->T * l->out, id, l->ids.stride_t, picked, rows, l->T, l->out);
@@ -166,7 +189,7 @@ static void linear_sqnorm(struct layer *l, struct span s, enum norm_mode mode, f
     if (!l->bias)
         return;
     float *each = per_sample_begin(s.n, l->out); /* O(B T O), never a Gram matrix */
-    KERNEL(bias_grad_sample, l->dy, each, l->out, s.n, l->T, l->out);
+    add_bias_grads(l, s, each, l->out);
     per_sample_sqnorm(each, l->out, s.n, l->out, sq + stride_sq + s.b0);
     per_sample_end(each);
 }

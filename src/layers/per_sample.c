@@ -14,6 +14,14 @@ void per_sample_end(float *each)
     ledger_release(each);
 }
 
+int per_sample_pieces(int T)
+{
+    int pieces = device_row_pieces();
+    while (T % pieces || pieces > T / pieces) /* with few rows each there would be more to add up than it brings */
+        pieces /= 2;
+    return pieces;
+}
+
 void per_sample_clear(float *each, long stride, int n, long P)
 {
     for (int b = 0; b < n; b++)

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TURNS = 10, COLS = 1024, SAMPLES = 8, T = 128, HEADS = 8 };
+enum { TURNS = 10, COLS = 1024, SAMPLES = 8, PIECE = 8 }; /* PIECE: rows that layers sum at once, or fewer */
 
 static cudaStream_t stream;
 static cudaEvent_t begin, end;
@@ -89,16 +89,16 @@ static void elementwise(long n, float *x, float *y, float *z)
 
 static void along_rows(long n, float *x, float *y, float *z)
 {
+    const int T = n < 1l << 20 ? 128 : 1024, pieces = (int)(n / COLS / PIECE);
     const long rows = n / COLS, P = n / SAMPLES, heads = n / ((long)T * T), tokens = rows / SAMPLES;
     float *part = memory(n / SQNORM_CHUNK + SAMPLES), *small = memory(rows + COLS + heads * T), *sq = memory(SAMPLES);
     int *zeros = memory(rows), *length = memory(1);
-    const int whole = T;
-    CHECK(cudaMemcpyAsync(length, &whole, sizeof whole, cudaMemcpyHostToDevice, stream));
+    CHECK(cudaMemcpyAsync(length, &T, sizeof T, cudaMemcpyHostToDevice, stream));
     check((cudaError_t)k_fill(stream, sq, 1.0f, SAMPLES), "fill");
     ROWS(layernorm_fwd, 2, x, small, small, y, small, small, rows, COLS);
     ROWS(layernorm_bwd, 3, x, y, small, small, small, z, rows, COLS);
-    ROWS(layernorm_grad_sample, 2, x, y, small, small, z, 2 * COLS, SAMPLES, (int)tokens, COLS);
-    ROWS(bias_grad_sample, 1, x, z, COLS, SAMPLES, (int)tokens, COLS);
+    ROWS(layernorm_grad_sample, 2 + 4.0 / PIECE, x, y, small, small, z, 2 * COLS, pieces, PIECE, COLS);
+    ROWS(bias_grad_sample, 1 + 2.0 / PIECE, x, z, COLS, pieces, PIECE, COLS);
     ROWS(sqnorm_rows, 1, x, P, part, sq, SAMPLES, P);
     ROWS(dot_rows, 2, x, y, 1.0f, part, sq, SAMPLES, P);
     ROWS(weighted_add, 1 + 2.0 / SAMPLES, x, P, sq, y, SAMPLES, P);

@@ -26,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAMPLED = 24, GRAM_TILE = 128, SPAN_ROWS = 512 };
+enum { SAMPLED = 24, SPAN_ROWS = 512 };
 static const double RMS_LIMIT = 1.5, WORST_LIMIT = 16.0;
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
@@ -213,7 +213,7 @@ static void check_per_sample(int B, long T, long in, long out)
 {
     check("dW of each sample", (struct gemm){.op = GEMM_TN, .m = out, .n = in, .k = T, .batch = B,
         .stride_a = T * out, .stride_b = T * in, .stride_c = out * in + out});
-    const long tile = T < GRAM_TILE ? T : GRAM_TILE;
+    const long tile = T < device_tile() ? T : device_tile();
     check("Gram tile of each sample", (struct gemm){.op = GEMM_NT, .m = tile, .n = tile, .k = in, .batch = B,
         .stride_a = T * in, .stride_b = T * in, .stride_c = tile * tile});
 }
