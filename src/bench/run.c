@@ -152,6 +152,9 @@ static void use_precision_and_rates(const struct config *c)
 {
     struct device_info info;
     struct rates rates;
+    const char *lacks = device_lacks(rig_precision(c));
+    if (lacks)
+        die(EXIT_ENVIRONMENT, "--precision %s: %s", c->precision, lacks);
     precision_set(rig_precision(c));
     device_describe(&info);
     profile_rates(info.threads, precision_now(), &rates);

@@ -34,7 +34,8 @@ int device_row_pieces(void);                    /* so many pieces of a sum down 
  * device_describe.  False: there are no more. */
 bool device_gpu(int i, char *text, size_t bytes);
 const char *device_absent(void);                /* NULL, or one line: why there is none to open, and what to do */
-const char *device_lacks(enum precision);       /* NULL, or one line: why it cannot multiply so, and what to do */
+const char *device_lacks(enum precision);       /* NULL, or one line: why it cannot multiply so, and what to do;
+                                                   some GPUs say so only when they are open */
 
 /* For the ledger alone.  Memory of `bytes`; NULL when there is none, then device_memory_message says why. */
 void *device_memory_get(size_t bytes);

@@ -29,6 +29,7 @@ enum {
 static struct {
     bool open, strict;
     int gpu;
+    int major;                  /* of its compute capability */
     char name[128];
     cudaStream_t stream;
     cublasHandle_t cublas;
@@ -132,7 +133,9 @@ const char *device_lacks(enum precision p)
     const char *override = getenv("NVIDIA_TF32_OVERRIDE");
     if (p == PRECISION_TF32 && override && strcmp(override, "0") == 0)
         return "NVIDIA_TF32_OVERRIDE=0 makes cuBLAS multiply in fp32 instead: unset it, or choose fp32";
-    return NULL; /* every GPU that the kernels are compiled for has tensor cores for all */
+    if (p != PRECISION_FP32 && device.open && device.major < 8)
+        return "GPUs before compute capability 8.0 have no tensor cores for it: choose fp32";
+    return NULL;
 }
 
 /* "NVIDIA H100 80GB HBM3, sm_90" */
@@ -172,6 +175,7 @@ void device_open(int threads)
     CHECK_CUDA(cudaSetDevice(device.gpu));
     CHECK_CUDA(cudaGetDeviceProperties(&properties, device.gpu));
     describe_properties(&properties, device.name, sizeof device.name);
+    device.major = properties.major;
     CHECK_CUDA(cudaStreamCreateWithFlags(&device.stream, cudaStreamNonBlocking));
     CHECK_CUDA(cudaMallocHost((void **)&device.staging, STAGING_BYTES));
     CHECK_CUBLAS(cublasCreate(&device.cublas));

@@ -80,6 +80,6 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
     properties->uuid.bytes[0] = (char)gpu[device];
     snprintf(properties->name, sizeof properties->name, "stand-in GPU");
     properties->totalGlobalMem = standin_memory_bytes();
-    properties->major = 9;
+    properties->major = number_from("CUDA_STANDIN_CAPABILITY", 9);
     return cudaSuccess;
 }

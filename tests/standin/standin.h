@@ -9,6 +9,7 @@
  *   CUDA_STANDIN_GUARD=1        an allocation ends at memory that cannot be touched
  *   CUDA_STANDIN_MEMORY=bytes   of each GPU (1 GiB)
  *   CUDA_STANDIN_DEVICES=n      GPUs (2); CUDA_VISIBLE_DEVICES chooses among them
+ *   CUDA_STANDIN_CAPABILITY=n   their compute capability is n.0 (9)
  *   CUDA_STANDIN_DRIVER=n       CUDA version of the driver, 12020 for 12.2; 0: there is no driver (that of the headers)
  *   CUDA_STANDIN_FAIL=name:k    the k-th call of that function fails; kernel:k - the k-th kernel does, once it runs
  *   CUDA_STANDIN_WRONG=library  numbers that the library does not promise: cublas - factors with fewer bits than asked for;
