@@ -60,7 +60,8 @@ done
 check_fails 2 "tf32 that the environment takes away is refused" \
     on NVIDIA_TF32_OVERRIDE=0 run "${tiny[@]}" --precision tf32
 check "... with the variable" said 'precision tf32: NVIDIA_TF32_OVERRIDE=0 makes cuBLAS'
-check_fails 1 "... or an old GPU does not have" on CUDA_STANDIN_CAPABILITY=7 sweep "${tiny[@]}" --precision tf32 --no-output
+check_fails 1 "... or an old GPU does not have" \
+    on CUDA_STANDIN_CAPABILITY=7 sweep "${tiny[@]}" --precision tf32 --no-output
 check "... and says so" said 'precision tf32: GPUs before compute capability 8.0'
 check "... which is good enough for fp32" on CUDA_STANDIN_CAPABILITY=7 run "${tiny[@]}"
 check "memory that is released is not read" on DPSWEEP_STRICT=1 check --golden tests/golden/gpt2_odd_sizes.h5
