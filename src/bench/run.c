@@ -217,6 +217,8 @@ static bool verify(struct rig *rig, const struct dataset *data, struct record *r
     snprintf(r->verdict, sizeof r->verdict, "%s", verdict_name[v.verdict]);
     r->grad_rel_err = v.grad_rel_err;
     r->norm_rel_err = v.norm_rel_err;
+    r->step_rel_err = v.step_rel_err;
+    r->update_rel_err = v.update_rel_err;
     r->valid_rel_err = valid_rel_err();
     r->warn_rel_err = warn_rel_err();
     r->noise_variance_ratio = v.noise_variance_ratio;

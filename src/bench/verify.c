@@ -409,10 +409,13 @@ static void check_noise_variance(const struct trainer *t, const struct figures *
 
 static void take_worst_of_group(struct verification *v)
 {
-    double worst[] = {(double)v->verdict, v->norm_rel_err};
-    group_max_host(worst, 2);
+    double worst[] = {(double)v->verdict, v->grad_rel_err, v->norm_rel_err, v->step_rel_err, v->update_rel_err};
+    group_max_host(worst, sizeof worst / sizeof *worst);
     v->verdict = (enum verdict)worst[0];
-    v->norm_rel_err = worst[1];
+    v->grad_rel_err = worst[1];
+    v->norm_rel_err = worst[2];
+    v->step_rel_err = worst[3];
+    v->update_rel_err = worst[4];
 }
 
 /* Threshold and learning rate are the run's own again, learning rate 1 stands for the stated one before. */

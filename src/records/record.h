@@ -40,11 +40,13 @@ extern const char *const stage_name[N_STAGES];
     F(U64, attempt, "1", "1 for the first try")                                                                     \
     F(TEXT, status, "", "how the run ended")                                                                        \
     F(LONG, message, "", "why, when status is not ok")                                                              \
-    F(TEXT, verdict, "", "VALID, WARN or INVALID: the clipped gradient against the sample-by-sample one")           \
+    F(TEXT, verdict, "", "VALID, WARN or INVALID: gradient, noise and update, verified before the first step")      \
     F(F64, grad_rel_err, "1", "largest relative error of the clipped sum over parameter tensors")                   \
     F(F64, norm_rel_err, "1", "largest relative error of per-sample gradient norms")                                \
-    F(F64, valid_rel_err, "1", "limit of both errors up to which the verdict is VALID")                             \
-    F(F64, warn_rel_err, "1", "limit of both errors up to which the verdict is WARN")                               \
+    F(F64, step_rel_err, "1", "the same of what the optimizer got and kept: sum, noise, divisor, momentum")         \
+    F(F64, update_rel_err, "1", "the same of what it made of the weights")                                          \
+    F(F64, valid_rel_err, "1", "limit of these errors up to which the verdict is VALID")                            \
+    F(F64, warn_rel_err, "1", "limit of these errors up to which the verdict is WARN")                              \
     F(F64, noise_variance_ratio, "1", "measured over stated variance of the noise")                                 \
     F(F64, start_time, "seconds since 1970-01-01T00:00:00Z", "start of the run")                                    \
     F(F64, end_time, "seconds since 1970-01-01T00:00:00Z", "end of the run")                                        \

@@ -55,10 +55,11 @@ static void check_config(struct check c)
 
 /* ---- how it ended -------------------------------------------------------------------------------------------- */
 
-/* A trainer without norms has no error of norms. */
+/* A trainer without norms has no error of norms, a record of an older program none of steps. */
 static bool within(const struct record *r, double limit)
 {
     return r->grad_rel_err <= limit && (r->norm_rel_err <= limit || (isnan(r->norm_rel_err) && !r->clip_groups)) &&
+           !(r->step_rel_err > limit) && !(r->update_rel_err > limit) &&
            (isnan(r->noise_variance_ratio) || fabs(r->noise_variance_ratio - 1) <= r->noise_variance_allowed);
 }
 
