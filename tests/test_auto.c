@@ -62,6 +62,20 @@ static void a_policy_can_be_read(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(policy_read(wrong[i], &shape[0], &p));
 }
 
+static void policies_are_compared_by_their_members(void **state)
+{
+    (void)state;
+    struct policy a, b;
+    memset(&a, 0x00, sizeof a);
+    memset(&b, 0xff, sizeof b);            /* what lies between members differs */
+    a.samples = b.samples = 2, a.keeps_logits = b.keeps_logits = true, a.twice = b.twice = false;
+    for (int kind = 0; kind < N_LAYER_KINDS; kind++)
+        a.stored[kind] = b.stored[kind] = kind, a.norm[kind] = b.norm[kind] = NORM_GRAM;
+    assert_true(policy_is(&a, &b));
+    b.stored[KIND_HEAD]++;
+    assert_false(policy_is(&a, &b));
+}
+
 static void any_policy_gives_the_clipped_sum(void **state)
 {
     (void)state;
@@ -169,6 +183,7 @@ int main(void)
         CLOSED(any_policy_gives_the_clipped_sum),
         cmocka_unit_test(a_policy_has_words),
         cmocka_unit_test(a_policy_can_be_read),
+        cmocka_unit_test(policies_are_compared_by_their_members),
         cmocka_unit_test(a_choice_fits_its_budget_or_is_the_leanest),
         cmocka_unit_test(a_choice_is_near_the_quickest),
         cmocka_unit_test(others_have_no_choice),

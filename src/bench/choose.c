@@ -206,16 +206,11 @@ static struct alternative examine_without(const struct search *s, const struct s
     return examine(s, &p);
 }
 
-static bool is_same(const struct policy *a, const struct policy *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 static void offer(const struct search *s, struct alternative a)
 {
     struct choice *c = s->choice;
     for (int i = 0; i < c->n_alternatives; i++)
-        if (is_same(&a.policy, &c->alternative[i].policy))
+        if (policy_is(&a.policy, &c->alternative[i].policy))
             return;
     CHECK(c->n_alternatives < SIZES_MOST * FAMILIES);
     c->alternative[c->n_alternatives++] = a;

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static void print_budget(double bytes)
 {
@@ -20,7 +19,7 @@ static void print_alternative(const struct choice *c, const struct alternative *
     double budget)
 {
     char text[TEXT_BYTES];
-    const bool is_chosen = memcmp(&a->policy, &c->policy, sizeof a->policy) == 0;
+    const bool is_chosen = policy_is(&a->policy, &c->policy);
     policy_text(&a->policy, shape, text, sizeof text);
     printf("    %c%11.3f %9.2f  %s%s\n", is_chosen ? '*' : ' ', 1e3 * a->clipped_s,
            0x1p-20 * (double)a->peak_bytes, text, (double)a->peak_bytes > budget ? "  (too large)" : "");

@@ -28,6 +28,12 @@ static int number_of(const struct layer *l)
     return sscanf(l->name, "h.%d.", &block) == 1 ? block : 0;
 }
 
+bool policy_is(const struct policy *a, const struct policy *b)
+{
+    return a->samples == b->samples && memcmp(a->stored, b->stored, sizeof a->stored) == 0 &&
+           memcmp(a->norm, b->norm, sizeof a->norm) == 0 && a->keeps_logits == b->keeps_logits && a->twice == b->twice;
+}
+
 int policy_layers(const struct model_shape *s, enum layer_kind kind)
 {
     return is_in_blocks(kind) ? s->layers : 1;

@@ -26,6 +26,7 @@ struct policy {
     bool twice;
 };
 
+bool policy_is(const struct policy *, const struct policy *);     /* the same */
 int policy_layers(const struct model_shape *, enum layer_kind);   /* of a kind: L, or 1 */
 bool policy_stores(const struct policy *, const struct layer *);
 enum norm_mode policy_norm(const struct policy *, const struct layer *);
