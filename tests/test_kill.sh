@@ -50,7 +50,7 @@ go_on() {
     eventually child "$endless" > "$TMPDIR/child"
 }
 alone=("$BUILD/dpsweep" sweep "${points[@]}")
-limited() { (ulimit -v 99999999 && exec "$@"); }
+limited() { (ulimit -v 99999999 && OMP_SCHEDULE=nonsense exec "$@"); }
 on_two=(mpirun -n 2 "${alone[@]}")
 code_of_job() {
     wait "$job"
@@ -65,6 +65,7 @@ check "a sweep reaches its endless point" begin limited "${alone[@]}"
 kill -SEGV "$(< "$TMPDIR/child")"
 check "a child that crashes is an error of the sweep" ends_with 1
 check "... which is recorded" has_row "^$endless crashed 1 died of SIGSEGV $place"
+check "... with the last that it said" has_row ": libgomp: .* OMP_SCHEDULE; "
 check "... with the limit that may be the cause" has_row "; ulimit -v is 95.4 GiB: libraries may crash"
 check "... and the others are measured" eval 'has_row "^3 ok 1" && has_row "^4 ok 1"'
 

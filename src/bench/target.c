@@ -40,11 +40,6 @@ static const struct target gpus[] = {
 };
 enum { N_GPUS = sizeof gpus / sizeof *gpus };
 
-const struct target *target_at(int i)
-{
-    return i < N_GPUS ? &gpus[i] : NULL;
-}
-
 /* ---- CPUs ---------------------------------------------------------------------------------------------------- */
 
 /* A core with two pipes of AVX2 does 96 GFLOP/s at 3 GHz; one alone moves some 15 GB/s, a socket ten times that.  No

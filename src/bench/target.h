@@ -18,7 +18,6 @@ struct target {
  * the known ones. */
 enum { TARGETS_MOST = 16 };
 bool targets_find(const char *list, int threads, struct target *, int *n, char *error, size_t error_bytes);
-const struct target *target_at(int i);      /* the table's GPUs, i = 0, 1, ...; NULL after the last */
 
 /* How fast products and kernels of this configuration, predicted last, are there. */
 void target_rates(const struct target *, const struct config *, struct rates *);

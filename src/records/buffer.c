@@ -3,11 +3,8 @@
 
 #include "../base/log.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static _Noreturn void no_memory(size_t bytes)
 {
@@ -51,24 +48,6 @@ void *buffer_add(struct buffer *b, const void *source, size_t bytes)
         memset(place, 0, bytes);
     b->bytes += bytes;
     return place;
-}
-
-bool buffer_read(struct buffer *b, int fd)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return false;
-    make_room(b, (size_t)st.st_size + 1);
-    for (;;) {
-        make_room(b, 4096);
-        ssize_t n = read(fd, b->data + b->bytes, b->room - b->bytes);
-        if (n == 0)
-            return true;
-        if (n > 0)
-            b->bytes += (size_t)n;
-        else if (errno != EINTR)
-            return false;
-    }
 }
 
 void buffer_drop(struct buffer *b, size_t bytes)

@@ -1,7 +1,6 @@
 /* buffer.h - bytes that grow.  Host memory that runs out ends the program with one line. */
 #ifndef BUFFER_H
 #define BUFFER_H
-#include <stdbool.h>
 #include <stddef.h>
 
 struct buffer {
@@ -11,8 +10,6 @@ struct buffer {
 
 /* Appends a copy of `source` (NULL: zeros) and returns its place, valid until the next call. */
 void *buffer_add(struct buffer *, const void *source, size_t bytes);
-/* Appends the rest of an open file.  False: errno says why. */
-bool buffer_read(struct buffer *, int fd);
 void buffer_drop(struct buffer *, size_t bytes); /* from the front */
 void buffer_clear(struct buffer *);
 
