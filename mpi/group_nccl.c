@@ -55,17 +55,6 @@ static const char *cuda_words(cudaError_t error)
 
 /* ---- waiting ------------------------------------------------------------------------------------------------- */
 
-/* What became of the last call. */
-static ncclResult_t state(void)
-{
-    ncclResult_t state = ncclSuccess;
-    pthread_mutex_lock(&turn);
-    const ncclResult_t asked = ncclCommGetAsyncError(nccl.comm, &state);
-    pthread_mutex_unlock(&turn);
-    CHECK_NCCL(asked);
-    return state;
-}
-
 /* Of the call only its name: a record holds one line. */
 static _Noreturn void give_up(const char *call, int line, const char *words)
 {
@@ -73,6 +62,18 @@ static _Noreturn void give_up(const char *call, int line, const char *words)
     pthread_mutex_lock(&turn);  /* for good */
     ncclCommAbort(nccl.comm);
     _exit(EXIT_ENVIRONMENT); /* what runs at an ordinary end could wait for the GPU */
+}
+
+/* What became of the last call. */
+static ncclResult_t state(void)
+{
+    ncclResult_t state = ncclSuccess;
+    pthread_mutex_lock(&turn);
+    const ncclResult_t asked = ncclCommGetAsyncError(nccl.comm, &state);
+    pthread_mutex_unlock(&turn);
+    if (asked != ncclSuccess)
+        give_up("ncclCommGetAsyncError", __LINE__, nccl_words(asked));
+    return state;
 }
 
 static void settle(ncclResult_t result, const char *call, int line)
