@@ -21,4 +21,13 @@ for model in tiny gpt2; do
     check "... and the same losses and norms" \
         "$PYTHON" tests/same_steps.py "$TMPDIR/$model.cpu.h5" "$TMPDIR/$model.cuda.h5" 1e-5
 done
+
+# longer than a tile of Gram matrices on a GPU, and no multiple of it
+long=(--model gpt2 --layers 1 --dim 4 --heads 1 --vocab 11 --max-seq 600 --seq-len 600 --batch-size 2
+    --trainer ghost,bookkeeping --wait-steps 0 --warmup-steps 0 --active-steps 1)
+check "samples of several tiles are measured" on sweep "${long[@]}" -o "$TMPDIR/long.cuda.h5"
+check "... with right gradients" all_are "$TMPDIR/long.cuda.h5" verdict VALID
+check "... and on the CPU" dpsweep sweep "${long[@]}" -o "$TMPDIR/long.cpu.h5"
+check "... with the same losses and norms" \
+    "$PYTHON" tests/same_steps.py "$TMPDIR/long.cpu.h5" "$TMPDIR/long.cuda.h5" 1e-5
 plan_done
