@@ -53,8 +53,9 @@ comma       := ,
 # The program can be run with other CUDA libraries through LD_LIBRARY_PATH, which goes before a runpath.
 CUDA_HOME   ?= $(or $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v nvcc))),/usr/local/cuda)
 NVCC        ?= $(CUDA_HOME)/bin/nvcc
-# those of them that nvcc knows: the last one from CUDA 12.8 on
-CUDA_ARCHS  ?= $(filter $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code 2>/dev/null)),80 90 100)
+# those that nvcc knows, the last one from CUDA 12.8 on; all, if it does not say
+known_ARCHS  = $(filter $(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code 2>/dev/null)),80 90 100)
+CUDA_ARCHS  ?= $(or $(known_ARCHS),80 90 100)
 cpu_CFLAGS  := $(DNNL_CFLAGS)
 cpu_LIBS    := $(DNNL_LIBS)
 NCCL_HOME   ?=
