@@ -9,6 +9,16 @@ launch() { dpsweep launch "$mark" -o "$file" "$@"; }
 pid_of_child() { pgrep -f "dpsweep worker .* $mark .*--active-steps=$endless "; }
 no_process() { ! pgrep -f "dpsweep .*$mark "; }
 
+# Launchers that hang, before the run and after it, and one that does not, but is as long: beside all that follows.
+watched() { # NAME LAUNCHER option...
+    dpsweep launch --stall 2 -o "$TMPDIR/$1.h5" --launcher "$2" "${@:3}" > "$TMPDIR/$1" 2>&1
+    echo "ended with $?" >> "$TMPDIR/$1"
+}
+watched before "sh -c 'exec sleep 1000' {ranks}" &
+watched after "sh -c 'mpirun -n {ranks} \"\$@\"; exec sleep 1000' launch" &
+watched never "mpirun -n {ranks}" --active-steps "$endless" --timeout 20 &
+watched=$(jobs -p)
+
 check "configurations are launched one by one" launch --trainer standard,dpsgd --batch-size 2,4
 check "... and have the rows of a sweep" column_is "$file" run_id "0 1 2 3"
 check "... which ended well" all_are "$file" status ok
@@ -22,6 +32,12 @@ check "... each measured once" eval 'all_are "$file" attempt 1 && [[ $(column "$
 check "noise for an epsilon is launched" dpsweep launch --target-epsilon 3 --sampling poisson --data random:1000 \
     --batch-size 8 -o "$TMPDIR/epsilon.h5"
 check "... as the same configuration" column_is "$TMPDIR/epsilon.h5" status ok
+
+spying="sh -c 'printf \"%s\n\" \"\$@\" > $TMPDIR/words; exec mpirun -n {ranks} \"\$@\"' launch"
+check "trainer auto is launched" dpsweep launch --trainer auto --try-anyway -o "$TMPDIR/auto.h5" --launcher "$spying"
+was_told() { grep -qxF -e "$1" "$TMPDIR/words"; }
+check "... to take the policy that was predicted" was_told "--policy=$(column "$TMPDIR/auto.h5" policy)"
+check "... and to be tried if that was asked for" was_told --try-anyway
 
 launched=(--active-steps "3,$endless" --order shortest --overwrite)
 in_background() { # options: until the endless run is at work
@@ -68,5 +84,13 @@ check_fails 2 "launch under mpirun is refused" mpirun_n 1 "$BUILD/dpsweep" launc
 check "... which is said" said "start it without one"
 check_fails 2 "launch needs a file" dpsweep launch
 check "... in one line" said_one_line
+
+wait $watched
+has_said() { grep -q "$2" "$TMPDIR/$1"; }
+check "a launcher that hangs before its run begins is ended, with --stall" has_said before "ended with 1"
+check "... as a timeout" has_said before "timeout: no sign of life for 2 s (--stall) and 15 s"
+check "one that hangs after its run is ended" has_said after "ended with 0"
+check "... whose result is kept" all_are "$TMPDIR/after.h5" status ok
+check "one that does not hang is left to its run" has_said never "timeout: not finished after 20 s"
 
 plan_done

@@ -121,6 +121,15 @@ check "... among alternatives, no two of which are equal" json_holds 'all(
     isclose(p["budget_bytes"], p["targets"][t]["usable_bytes"]) for p in points[1:] for t in p["targets"])'
 check_fails 2 "alternatives of a trainer that has none" dpsweep plan --trainer ghost --budget
 check "... are refused with the remedy" said 'give --trainer auto'
+policy="m=2 twice; gram lm_head; instantiate q,k,v,o,up,down"
+check "an alternative is measured" dpsweep run --trainer auto --policy "$policy" -o "$TMPDIR/policy.h5"
+check "... as it was asked for" column_is "$TMPDIR/policy.h5" policy "$policy"
+check "... with the memory that was predicted for it" file_holds "$TMPDIR/policy.h5" \
+    'all(c["peak_ledger"] == c["predicted_peak"]) and all(c["verdict"] == b"VALID")'
+check_fails 2 "a policy of another model is refused" dpsweep run --trainer auto --policy "m=2; store conv"
+check "... with the remedy" said "is none of this model; plan --trainer auto prints one"
+check_fails 2 "a policy of a trainer that chooses nothing is refused" dpsweep run --policy "$policy"
+check_fails 2 "a policy of two points is refused" dpsweep sweep --no-output --trainer auto --seed 1,2 --policy "$policy"
 
 # ---- the frontier
 # confirmed LARGEST TRAINERS: so many were run at the largest value, and one more failed

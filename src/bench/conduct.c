@@ -48,6 +48,7 @@ static void predict(const struct sweep *s, struct point *p)
     struct record record;
     record_init(&record);
     record.config = *p->config;
+    snprintf(record.policy, sizeof record.policy, "%s", s->options->policy ? s->options->policy : "");
     run_predict(p->config, (int)s->threads, &record);
     profile_say_what_it_lacks(rates_now());
     p->predicted = (struct prediction){record.n_params, record.predicted_peak, {0}, record.flops,
@@ -339,9 +340,11 @@ static void show_progress(const struct sweep *s)
 /* False: stopped before one came. */
 static bool wait_for_record(const struct sweep *s, struct record *record)
 {
-    while (!stopped(s))
+    while (!stopped(s)) {
         if (gather_wait(record))
             return true;
+        output_show_life(s->output);
+    }
     return false;
 }
 
@@ -367,6 +370,7 @@ static void measure_here(struct sweep *s)
         record_init(&record);
         record.config = *p->config;
         record.threads = s->threads;
+        snprintf(record.policy, sizeof record.policy, "%s", p->predicted.policy);
         output_started(s->output, p->config_sha256, p->attempt, 0);
         run_config(p->config, &record);
         record.world_size = 1;

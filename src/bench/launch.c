@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH = 4096, GRACE_S = 15, POLL_MS = 20 };
+enum { PATH = 4096, GRACE_S = 15, POLL_MS = 20, WARN_AFTER_S = 600 };
 
 /* Of one call of the launcher. */
 struct launch {
@@ -28,7 +28,10 @@ struct launch {
     char h5[PATH], journal[PATH], log[PATH];
     pid_t pid;
     int status;                    /* of waitpid */
-    bool late;
+    bool late, silent;             /* ended for that */
+    struct timespec touched;       /* its journal, by rank 0, which does it every second */
+    double look_s, life_s;         /* monotonic: when to look at that again; when it last changed */
+    bool warned;
 };
 
 const char *launch_default(void)
@@ -103,15 +106,23 @@ static void add_options(struct words *w, const struct options *options)
         add_word(w, "--timeout=%g", options->timeout_s);
     if (options->stall_s > 0)
         add_word(w, "--stall=%g", options->stall_s);
+    if (options->profile)
+        add_word(w, "--profile=%s", options->profile);
     if (options->share_gpu)
         add_word(w, "--share-gpu");
+    if (options->try_anyway)
+        add_word(w, "--try-anyway");
     if (options->verbose)
         add_word(w, "--verbose");
 }
 
-/* The noise multiplier of a target is found again. */
-static void add_config(struct words *w, const struct config *config)
+/* The noise multiplier of a target is found again, but trainer auto does not choose again: what is measured there is
+ * what was predicted here. */
+static void add_point(struct words *w, const struct point *point)
 {
+    const struct config *config = point->config;
+    if (point->predicted.policy[0])
+        add_word(w, "--policy=%s", point->predicted.policy);
     for (int f = 0; f < N_CONFIG_FIELDS; f++) {
         char value[TEXT_BYTES];
         if (config->target_epsilon > 0 && &config_field[f] == config_field_find("noise_multiplier"))
@@ -145,7 +156,7 @@ static void start(struct launch *l)
     command_text(l, command, sizeof command);
     char *argv[sizeof w->word / sizeof *w->word + 8] = {"sh", "-c", command, "launch", self, "sweep", "-o", l->h5};
     add_options(w, l->options);
-    add_config(w, l->point->config);
+    add_point(w, l->point);
     memcpy(argv + 8, w->word, sizeof w->word);
 
     CHECK_SYS(l->pid = fork());
@@ -187,15 +198,59 @@ static bool is_to_stop(const struct launch *l)
     return gather_signal() || (l->deadline_s > 0 && clock_wall_s() >= l->deadline_s);
 }
 
-/* The run ends by itself at --timeout; a launcher that does not follow is ended. */
+/* Opened each time: NFS asks the server only then. */
+static void look_for_life(struct launch *l)
+{
+    struct stat now;
+    const int fd = open(l->journal, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &now) == 0 && memcmp(&now.st_mtim, &l->touched, sizeof l->touched) != 0) {
+        l->touched = now.st_mtim;
+        l->life_s = clock_wall_s();
+        l->warned = false;
+    }
+    close(fd);
+}
+
+static bool has_result(const struct launch *l)
+{
+    char error[1024];
+    struct sweep_state state;
+    if (access(l->journal, R_OK) < 0 || !journal_read(l->journal, &state, error, sizeof error))
+        return false;
+    const bool has = state.n_records > 0;
+    sweep_state_clear(&state);
+    return has;
+}
+
+/* True: nothing more is to come.  A run that hangs is found by its ranks: here the launcher hangs, or all ranks do. */
+static bool is_silent(struct launch *l)
+{
+    const double now_s = clock_wall_s(), stall_s = l->options->stall_s;
+    if (now_s < l->look_s)
+        return false;
+    l->look_s = now_s + 1;
+    look_for_life(l);
+    const double silent_s = now_s - l->life_s;
+    if (!l->warned && stall_s <= 0 && silent_s > WARN_AFTER_S) {
+        log_warn("run %llu: no sign of life for %.0f s; --stall ends such a launch",
+                 (unsigned long long)l->point->run_id, silent_s);
+        l->warned = true;
+    }
+    return silent_s > GRACE_S && ((stall_s > 0 && silent_s > stall_s + GRACE_S) || has_result(l));
+}
+
+/* The run ends by itself at --timeout, and when it has a result; a launcher that does not follow is ended. */
 static void wait_for_end(struct launch *l)
 {
-    const double timeout_s = l->options->timeout_s, start_s = clock_wall_s();
+    const double timeout_s = l->options->timeout_s, start_s = l->life_s = clock_wall_s();
     while (!has_ended(l)) {
         if (is_to_stop(l))
             return end(l, SIGUSR1);
         l->late = timeout_s > 0 && clock_wall_s() - start_s > timeout_s + GRACE_S;
-        if (l->late)
+        l->silent = is_silent(l);
+        if (l->late || l->silent)
             return end(l, SIGTERM);
         nap_ms(POLL_MS);
     }
@@ -228,6 +283,9 @@ static void say_how(const struct launch *l, struct record *record, enum status s
         snprintf(how, sizeof how, "ended with exit code %d", WEXITSTATUS(l->status));
     if (l->late)
         record_set_status(record, STATUS_TIMEOUT, "the launcher was still there %d s after --timeout", GRACE_S);
+    else if (l->silent)
+        record_set_status(record, STATUS_TIMEOUT, "no sign of life for %g s (--stall) and %d s%s%s",
+                          l->options->stall_s, GRACE_S, words[0] ? ": " : "", words);
     else
         record_set_status(record, status, "the launcher %s%s%s", how, words[0] ? ": " : "", words);
 }
@@ -278,5 +336,5 @@ enum launched launch_point(const struct options *options, const struct point *po
         say_how(l, record, began ? STATUS_CRASHED : STATUS_FAILED);
     else
         remove_files(l);
-    return began || l->late ? LAUNCHED_ENDED : LAUNCHED_NOTHING;
+    return began || l->late || l->silent ? LAUNCHED_ENDED : LAUNCHED_NOTHING;
 }

@@ -11,8 +11,8 @@ enum launched {
     LAUNCHED_NOTHING,      /* the launcher ended before the run began; *record says failed and why */
 };
 
-/* Runs the point by options->launcher, until deadline_s (monotonic; 0: for ever) at most.  Its own results file is in
- * FILE.launch beside the sweep's, with what the launcher said. */
+/* Runs the point by options->launcher, until deadline_s (monotonic; 0: for ever) at most; ends a launcher that hangs.
+ * Its own results file is in FILE.launch beside the sweep's, with what the launcher said. */
 enum launched launch_point(const struct options *, const struct point *, double deadline_s, struct record *);
 void launch_clean(const struct options *);    /* removes FILE.launch if it is empty */
 

@@ -105,6 +105,8 @@ const struct option_row option_table[] = {
      SWITCH(secure_noise)},
     {MEASURE, "share-gpu", 0, NULL, NULL, "more ranks than GPUs: let several measure on the same",
      SWITCH(share_gpu)},
+    {COMMAND_RUN | COMMAND_SWEEP | COMMAND_WORKER, "policy", 0, "TEXT", NULL,
+     "of one point of trainer auto: take this and choose nothing; as plan prints it and records have it", TEXT(policy)},
     {COMMAND_RUN | COMMAND_SWEEP, "no-isolate", 0, NULL, NULL, "measure in this process, for a debugger",
      SWITCH(no_isolate)},
     {COMMAND_TUNE, "threads", 0, "N", NULL, "CPU threads of the runs that are estimated (default: cores)",
@@ -152,7 +154,6 @@ const struct option_row option_table[] = {
      "under a launcher: hosts, ranks, cores and GPUs, and sums over ranks whose result is known", SWITCH(mpi)},
     {COMMAND_WORKER, "result-fd", 0, "N", NULL, "file descriptor that the record is written to", U64(result_fd)},
     {COMMAND_WORKER, "member", 0, NULL, NULL, "one of a group that its rank speaks for", SWITCH(member)},
-    {COMMAND_WORKER, "policy", 0, "TEXT", NULL, "what the trainer has chosen, as records have it", TEXT(policy)},
     {COMMAND_WORKER, "pulse-fd", 0, "N", NULL, "file descriptor of the memory that says how far the run is",
      U64(pulse_fd)},
     {MEASURE | COMMAND_PLAN | COMMAND_CHECK | COMMAND_REPORT | COMMAND_COMPARE | COMMAND_ACCOUNTANT | COMMAND_INFO |

@@ -32,7 +32,7 @@ struct options {
     bool results_format, options_doc, gpus, mpi; /* info */
     uint64_t result_fd, pulse_fd;    /* worker: where the record goes, and where it is meanwhile */
     bool member;                     /* worker: of a group */
-    const char *policy;              /* worker: of a trainer that chooses; NULL: it has none */
+    const char *policy;              /* of a trainer that chooses; NULL: that it is to choose, or worker: it has none */
     const char **file;               /* what is not an option; borrowed from argv */
     int n_files;
 };

@@ -57,6 +57,12 @@ void output_result(struct output *o, const struct record *record)
     journal_commit(o->journal);
 }
 
+void output_show_life(struct output *o)
+{
+    if (o->journal)
+        journal_touch(o->journal);
+}
+
 void output_ended(struct output *o)
 {
     o->in_memory.ended = true;

@@ -20,6 +20,7 @@ void output_close(struct output *);
 
 void output_started(struct output *, const char *config_sha256, uint64_t attempt, int rank);
 void output_result(struct output *, const struct record *);  /* on the disk when this returns, if that can be */
+void output_show_life(struct output *);                      /* journal_touch */
 void output_ended(struct output *);                          /* the sweep is complete */
 
 /* All records so far; the caller ends with sweep_state_clear.  A journal that cannot be read ends the sweep. */

@@ -161,6 +161,20 @@ static void use_precision_and_rates(const struct config *c)
     rates_use(&rates);
 }
 
+/* The one in words, or without any the one that is chosen for so many threads. */
+static void take_policy(const struct config *c, const char *text, int threads, struct policy *policy)
+{
+    struct choice choice;
+    struct model_shape shape;
+    config_model_shape(c, &shape);
+    if (text[0] && !policy_read(text, &shape, policy))
+        die(EXIT_USAGE, "no policy: %s", text);
+    if (text[0])
+        return;
+    choose_policy(c, threads, &choice);
+    *policy = choice.policy;
+}
+
 /* ---- the dry run --------------------------------------------------------------------------------------------- */
 
 uint64_t run_predict_peak(const struct config *c, int threads)
@@ -178,10 +192,10 @@ uint64_t run_predict_peak(const struct config *c, int threads)
 void run_predict(const struct config *c, int threads, struct record *r)
 {
     struct rig rig;
-    struct choice choice;
+    struct policy policy;
     r->config = *c;
-    choose_policy(c, threads, &choice);
-    rig_create_dry(&rig, c, threads, &choice.policy);
+    take_policy(c, r->policy, threads, &policy);
+    rig_create_dry(&rig, c, threads, &policy);
     use_precision_and_rates(c);
     describe_device(r);
     describe(c, &rig, r);
@@ -258,19 +272,6 @@ static void run_in_memory(struct rig *rig, const struct dataset *data, const str
     stage(r, STAGE_AFTER_PROFILING, started_s);
 }
 
-/* The text of the prediction, or without one as the prediction chooses in this process. */
-static void take_policy(const struct config *c, const struct model_shape *shape, const char *text,
-    struct policy *policy)
-{
-    struct choice choice;
-    if (text[0] && !policy_read(text, shape, policy))
-        die(EXIT_USAGE, "no policy: %s", text);
-    if (text[0])
-        return;
-    choose_policy(c, 0, &choice);
-    *policy = choice.policy;
-}
-
 void run_config(const struct config *c, struct record *r)
 {
     const double started_s = clock_wall_s();
@@ -289,7 +290,7 @@ void run_config(const struct config *c, struct record *r)
         return;
     }
     device_open(0);
-    take_policy(c, &shape, r->policy, &policy);
+    take_policy(c, r->policy, 0, &policy);
     use_precision_and_rates(c);
     group_open();
     describe_device(r);

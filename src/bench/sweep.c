@@ -7,6 +7,7 @@
 #include "../device/device.h"
 #include "../device/profile.h"
 #include "../records/report.h"
+#include "../trainers/trainer.h"
 #include "../../mpi/gather.h"
 #include "../../mpi/group.h"
 #include "../../mpi/world.h"
@@ -105,6 +106,24 @@ static bool groups_are_impossible(const struct sweep_points *points, const struc
     return true;
 }
 
+/* One line said why. */
+static bool policy_is_impossible(const struct sweep_points *points, const char *text)
+{
+    struct model_shape shape;
+    struct policy policy;
+    if (!text)
+        return false;
+    if (points->n != 1 || !trainer_find(points->config[0].trainer)->chooses) {
+        log_error("--policy is for one point, of a trainer that chooses: --trainer auto");
+        return true;
+    }
+    config_model_shape(&points->config[0], &shape);
+    if (policy_read(text, &shape, &policy))
+        return false;
+    log_error("--policy '%s' is none of this model; plan --trainer auto prints one", text);
+    return true;
+}
+
 /* The children of this rank get the same.  False: one line said why. */
 static bool choose_profile(const struct options *options)
 {
@@ -128,7 +147,7 @@ static int lead(int argc, char **argv)
         options.launcher = launch_default();
     if (options.no_isolate && world()->size > 1)
         code = refuse("--no-isolate is for one process: start it without mpirun");
-    else if (groups_are_impossible(&points, &options))
+    else if (groups_are_impossible(&points, &options) || policy_is_impossible(&points, options.policy))
         code = EXIT_USAGE;
     else if (!options.no_isolate && !options.launcher && device_is_gpu())
         code = gather_gpus(options.share_gpu);

@@ -53,6 +53,7 @@ struct journal *journal_open(const char *path, enum journal_mode, const struct s
 void journal_started(struct journal *, const char *config_sha256, uint64_t attempt, uint64_t rank);
 void journal_result(struct journal *, const struct record *);
 bool journal_commit(struct journal *);   /* true: all that was handed in is on the disk */
+void journal_touch(struct journal *);    /* at most once a second: its time says that whoever writes it is alive */
 void journal_ended(struct journal *);    /* the sweep is complete */
 bool journal_close(struct journal *);    /* as commit; NULL is fine */
 

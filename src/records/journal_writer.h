@@ -4,6 +4,7 @@
 #include "journal_frame.h"
 
 #include <sys/types.h>
+#include <time.h>
 
 struct journal {
     int fd;                      /* holds the lock */
@@ -14,6 +15,7 @@ struct journal {
     size_t written;              /* bytes of pending that the kernel has taken */
     bool torn;                   /* part of a frame follows them in the file, and could not be cut */
     bool complained;
+    time_t touched;
 };
 
 bool journal_put(struct journal *); /* as journal_commit, without a word: errno says why */
