@@ -34,10 +34,17 @@ check "noise for an epsilon is launched" dpsweep launch --target-epsilon 3 --sam
 check "... as the same configuration" column_is "$TMPDIR/epsilon.h5" status ok
 
 spying="sh -c 'printf \"%s\n\" \"\$@\" > $TMPDIR/words; exec mpirun -n {ranks} \"\$@\"' launch"
-check "trainer auto is launched" dpsweep launch --trainer auto --try-anyway -o "$TMPDIR/auto.h5" --launcher "$spying"
+auto() { dpsweep launch --trainer auto "$@" -o "$TMPDIR/auto.h5" --launcher "$spying"; }
 was_told() { grep -qxF -e "$1" "$TMPDIR/words"; }
+check "trainer auto is launched within a budget" auto --memory-budget 6M
 check "... to take the policy that was predicted" was_told "--policy=$(column "$TMPDIR/auto.h5" policy)"
-check "... and to be tried if that was asked for" was_told --try-anyway
+check "... and to fit, where it runs" auto --memory-budget 1M --overwrite
+check "... or not to be started" column_is "$TMPDIR/auto.h5" status oom_predicted
+check "without a budget" auto --try-anyway --overwrite --threads 2
+check "... it chooses there" eval '! grep -q -e --policy= "$TMPDIR/words"'
+check "... and is tried if that was asked for" was_told --try-anyway
+check "... with the memory that was predicted there" column_is "$TMPDIR/auto.h5" predicted_peak \
+    "$(column "$TMPDIR/auto.h5" peak_ledger)"
 
 launched=(--active-steps "3,$endless" --order shortest --overwrite)
 in_background() { # options: until the endless run is at work

@@ -88,9 +88,12 @@ static bool stopped(const struct sweep *s)
     return gather_signal() || (limit_s > 0 && clock_wall_s() - s->start_s >= limit_s);
 }
 
-/* What a run on this rank's host may take beside those of the other ranks there, or on any rank's GPU; 0: not known. */
-static double memory_of_a_run(void)
+/* What a run on this rank's host may take beside those of the other ranks there, or on any rank's GPU; 0: not known, as
+ * where a launcher goes. */
+static double memory_of_a_run(const struct sweep *s)
 {
+    if (s->options->launcher)
+        return 0.0;
     if (device_is_gpu())
         return gather_gpu_facts() ? gather_gpu_facts()->largest_share_bytes : 0.0;
     int most = 1;
@@ -109,7 +112,7 @@ static void plan(struct sweep *s, const struct sweep_points *points)
     output_read(s->output, &before);
     resume_points(s->point, points->config, s->n, &before, s->options->retry_failed);
     sweep_state_clear(&before);
-    choose_within(memory_of_a_run());
+    choose_within(memory_of_a_run(s));
     for (size_t i = 0; i < s->n; i++)
         if (s->point[i].state == POINT_DONE)
             s->done++;
@@ -138,21 +141,27 @@ static void state_privacy(const struct privacy *privacy, struct record *r)
     snprintf(r->guarantee, sizeof r->guarantee, "%s", privacy->guarantee);
 }
 
-/* What the run itself cannot know. */
+static void state_prediction(const struct prediction *p, struct record *r)
+{
+    r->n_params = p->n_params;
+    if (isnan(r->flops))
+        r->flops = p->flops;
+    r->predicted_peak = p->peak_bytes;
+    r->estimated_step_time = p->step_s;
+    r->estimated_run_time = p->run_s;
+#define GIVE_KIND(NAME, name, help) r->predicted_##name = p->kind_bytes[MEMORY_##NAME];
+    MEMORY_KIND_LIST(GIVE_KIND)
+}
+
+/* What the run itself cannot know.  One that was launched was predicted on its own host. */
 static void complete_record(const struct sweep *s, struct record *r, const struct point *p)
 {
     state_privacy(privacy_of_point(s, p), r);
     r->run_id = p->run_id;
     r->attempt = p->attempt;
     snprintf(r->config_sha256, sizeof r->config_sha256, "%s", p->config_sha256);
-    r->n_params = p->predicted.n_params;
-    if (isnan(r->flops))
-        r->flops = p->predicted.flops;
-    r->predicted_peak = p->predicted.peak_bytes;
-    r->estimated_step_time = p->predicted.step_s;
-    r->estimated_run_time = p->predicted.run_s;
-#define GIVE_KIND(NAME, name, help) r->predicted_##name = p->predicted.kind_bytes[MEMORY_##NAME];
-    MEMORY_KIND_LIST(GIVE_KIND)
+    if (!r->predicted_peak)
+        state_prediction(&p->predicted, r);
 }
 
 static void finish(struct sweep *s, struct point *p, struct record *record)
@@ -189,7 +198,7 @@ static void give_up_hopeless(struct sweep *s)
 static void leave_out_too_large(struct sweep *s)
 {
     char why[TEXT_BYTES];
-    const double share = memory_of_a_run();
+    const double share = memory_of_a_run(s);
     for (size_t i = 0; i < s->n; i++) {
         struct point *p = &s->point[i];
         if (p->state == POINT_WAITING &&

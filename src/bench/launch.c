@@ -116,12 +116,12 @@ static void add_options(struct words *w, const struct options *options)
         add_word(w, "--verbose");
 }
 
-/* The noise multiplier of a target is found again, but trainer auto does not choose again: what is measured there is
- * what was predicted here. */
+/* The noise multiplier of a target is found again.  Trainer auto chooses again if it is to go by the memory of the
+ * host, which only the run knows; what it has chosen within a budget that was asked for is what is measured. */
 static void add_point(struct words *w, const struct point *point)
 {
     const struct config *config = point->config;
-    if (point->predicted.policy[0])
+    if (config_memory(config) && point->predicted.policy[0])
         add_word(w, "--policy=%s", point->predicted.policy);
     for (int f = 0; f < N_CONFIG_FIELDS; f++) {
         char value[TEXT_BYTES];
