@@ -12,9 +12,13 @@
 
 const char *const verdict_name[] = {"VALID", "WARN", "INVALID"};
 
-enum { STEPS_BEFORE = 9 };     /* a number after which AdamW still corrects its bias */
-#define SHARE_BEFORE 0.1       /* c, of what an element gets: so that neither hides the other in m or v */
+enum { STEPS_BEFORE = 9 }; /* after so many AdamW still corrects its bias */
+#define SHARE_BEFORE 0.1 /* c, of what an element gets: so that neither hides the other in m or v */
 #define NOISE_QUANTILE 3.8906 /* 99.99 % of a normal distribution lie within so many standard deviations */
+
+/* What fp32 rounds off a noisy sum, a moment or a weight: of its elements, and more so of the sums over chunks that
+ * projections are made of.  Three times the largest seen. */
+#define ROUNDINGS 0x1p-19
 
 /* Rounding makes errors in proportion to the whole gradient; one of a rounding's size in a small tensor is no mistake.
  * valid * small_share is about that size. */
@@ -52,10 +56,6 @@ double worse_of(double a, double b)
 {
     return a >= b ? a : b >= a ? b : NAN;
 }
-
-/* Of a noisy sum, moment or weight, in fp32: of its elements, and more so of the sums over chunks that projections are
- * made of.  Three times the largest seen. */
-#define ROUNDINGS 0x1p-19
 
 /* ---- 1. the clipped gradient --------------------------------------------------------------------------------- */
 
