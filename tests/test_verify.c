@@ -285,14 +285,18 @@ static void rests_of_every_size_are_verified_where_sizes_vary(void **state)
     is_found(spoil_rests, (struct trial){.physical = BATCH}, VERDICT_VALID); /* there are none */
 }
 
+static void clip_to(struct trainer *t, double R, const struct batch *x)
+{
+    const double own = t->config.max_grad_norm;
+    t->config.max_grad_norm = R;
+    microbatch_clipped_grad(t, x);
+    t->config.max_grad_norm = own;
+}
+
 /* Clips the physical batches between the first and the last too much. */
 static void spoil_middle(struct trainer *t, const struct batch *x)
 {
-    const bool in_middle = x->place > 0 && x->place + x->n < BATCH;
-    const double R = t->config.max_grad_norm;
-    t->config.max_grad_norm = in_middle ? R / 2.0 : R;
-    microbatch_clipped_grad(t, x);
-    t->config.max_grad_norm = R;
+    clip_to(t, t->config.max_grad_norm / (x->place > 0 && x->place + x->n < BATCH ? 2 : 1), x);
 }
 
 static void all_samples_are_verified(void **state)
@@ -305,10 +309,7 @@ static void all_samples_are_verified(void **state)
 /* Right with thresholds above 1. */
 static void clip_to_1_at_least(struct trainer *t, const struct batch *x)
 {
-    const double R = t->config.max_grad_norm;
-    t->config.max_grad_norm = R > 1.0 ? R : 1.0;
-    microbatch_clipped_grad(t, x);
-    t->config.max_grad_norm = R;
+    clip_to(t, fmax(1, t->config.max_grad_norm), x);
 }
 
 /* Right with one threshold for all tensors. */
@@ -351,6 +352,14 @@ static void square_less(struct trainer *t) { t->optimizer.config.beta2 = 0.9; }
 static void divide_by_more(struct trainer *t) { t->optimizer.config.eps = 1e-2; }
 static void decay_nothing(struct trainer *t) { t->optimizer.config.weight_decay = 0.0; }
 
+/* Where the sum begins with the momentum: a hundredth of it is lost. */
+static void lose_momentum(struct trainer *t, const struct batch *x)
+{
+    if (x->first == 0)
+        KERNEL(scale, t->sum, 0.99f, t->model->n_params);
+    microbatch_clipped_grad(t, x);
+}
+
 static void updates_are_verified(void **state)
 {
     (void)state;
@@ -362,22 +371,25 @@ static void updates_are_verified(void **state)
             is_found(microbatch_clipped_grad, (struct trial){.physical = 2, .noise_multiplier = 0.1,
                 .optimizer = (enum optimizer_kind)kind, .tamper = trial[i].tamper},
                 (kind == OPTIMIZER_ADAMW ? trial[i].adamw : trial[i].sgd) ? VERDICT_INVALID : VERDICT_VALID);
+    is_found(lose_momentum, (struct trial){.physical = 2, .accumulation = ACCUMULATE_MOMENTUM}, VERDICT_INVALID);
 }
 
-/* Where the sum begins with the momentum: a hundredth of it is lost. */
-static void lose_momentum(struct trainer *t, const struct batch *x)
+static struct optimizer_config extreme;
+static void be_extreme(struct trainer *t)
 {
-    if (x->first == 0)
-        KERNEL(scale, t->sum, 0.99f, t->model->n_params);
-    microbatch_clipped_grad(t, x);
+    extreme.kind = t->config.optimizer.kind;
+    t->config.optimizer = t->optimizer.config = extreme;
 }
 
-static void what_a_sum_in_the_momentum_begins_with_is_verified(void **state)
+static void extreme_optimizers_are_valid(void **state)
 {
     (void)state;
-    const struct trial a = {.physical = 2, .noise_multiplier = 1, .accumulation = ACCUMULATE_MOMENTUM};
-    is_found(microbatch_clipped_grad, a, VERDICT_VALID);
-    is_found(lose_momentum, a, VERDICT_INVALID);
+    static const double x[][3] = {{0.999999, 0.999999, 100}, {0.9, 0, 0}, {0, 0.999999, 0}};
+    for (int i = 0; i < 4 * COUNT(x); i++) {
+        extreme = (struct optimizer_config){0, 1e-20, x[i / 4][0], x[i / 4][0], x[i / 4][1], 1e-30, x[i / 4][2]};
+        is_found(microbatch_clipped_grad, (struct trial){.physical = 2, .noise_multiplier = i % 2,
+            .optimizer = (enum optimizer_kind)(i / 2 % 2), .tamper = be_extreme}, VERDICT_VALID);
+    }
 }
 
 static void so_many_are_verified_that_physical_batches_are_full_and_not(void **state)
@@ -476,7 +488,7 @@ int main(void)
         TEST(thresholds_of_the_run_and_of_each_tensor_are_verified),
         TEST(moving_thresholds_are_verified),
         TEST(updates_are_verified),
-        TEST(what_a_sum_in_the_momentum_begins_with_is_verified),
+        TEST(extreme_optimizers_are_valid),
         TEST(so_many_are_verified_that_physical_batches_are_full_and_not),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),

@@ -13,7 +13,6 @@
 const char *const verdict_name[] = {"VALID", "WARN", "INVALID"};
 
 enum { STEPS_BEFORE = 9 }; /* after so many AdamW still corrects its bias */
-#define SHARE_BEFORE 0.1 /* c, of what an element gets: so that neither hides the other in m or v */
 #define NOISE_QUANTILE 3.8906 /* 99.99 % of a normal distribution lie within so many standard deviations */
 
 /* What fp32 rounds off a noisy sum, a moment or a weight: of its elements, and more so of the sums over chunks that
@@ -150,11 +149,11 @@ static void verify_gradient(struct trainer *t, const struct sample_source *sourc
 
 /* ---- 2. whole steps --------------------------------------------------------------------------------------------- */
 
-/* What is known before a step, from optimizer state m = c, v = c^2 in all elements after so many steps. */
+/* What is known before a step, from optimizer state m, v in all elements after so many steps. */
 struct expected_step {
     double *threshold;                        /* (of the trainer) R, or R_p */
     struct figures sum, noise, ones, weights; /* clipped sum by reference, z, a vector of ones, weights before */
-    double c;
+    double m, v;
     int steps;
     double std, divisor;                      /* what the optimizer gets is (sum + std z)/divisor */
     double learning_rate;
@@ -192,7 +191,7 @@ static void compare_moment(const struct trainer *t, const struct expected_step *
 {
     const struct model *m = t->model;
     const struct moment_factors f = optimizer_moment_factors(&t->config.optimizer);
-    const double kept = f.kept * e->c, added = f.added / e->divisor;
+    const double kept = f.kept * e->m, added = f.added / e->divisor;
     const double floor = small_share() * figures_total(e->sum.norm, m->n_tensors);
     for (int p = 0; p < m->n_tensors; p++) {
         double wanted[N_SIGNS];
@@ -220,7 +219,8 @@ static void compare_weights(const struct trainer *t, const struct expected_step 
         double wanted[N_SIGNS];
         for (int k = 0, i = p * N_SIGNS; k < N_SIGNS; k++, i++)
             wanted[k] = left * e->weights.projection[i] - e->learning_rate * direction->projection[i];
-        const double size = e->learning_rate * fmax(direction->norm[p], floor) + rounded_off(e->weights.norm[p]);
+        const double size = e->learning_rate * fmax(direction->norm[p], floor) +
+            rounded_off(fmax(1.0, fabs(left)) * e->weights.norm[p]);
         const double err = relative(projected_distance(got->projection + p * N_SIGNS, wanted), size);
         v->update_rel_err = worse_of(v->update_rel_err, err);
         found(v, verdict_of(err), "the update of %s differs from the optimizer's formula by %.1e (limit %.0e)",
@@ -288,10 +288,22 @@ static void figures_of_moment(struct figures *f, const struct trainer *t)
         figures_join(f);
 }
 
-/* Of a step of n samples; the sum is a buffer for it. */
+/* As if m and v had got less in the steps before, by so much that neither hides what comes, nor the one what the other
+ * tells of it: g is known from m, and v from g. */
+static void set_state_before(struct expected_step *e, const struct trainer *t)
+{
+    const struct optimizer_config *o = &t->config.optimizer;
+    const double n = (double)t->model->n_params, sum = figures_total(e->sum.norm, t->model->n_tensors);
+    const double got = hypot(sum / sqrt(n), e->std) / e->divisor; /* by an element */
+    const double of_v = o->kind == OPTIMIZER_ADAMW ? sqrt(o->beta2) : 1.0;
+    e->m = (float)(of_v * optimizer_moment_factors(o).added * got);
+    e->v = (float)(0.01 * got * got);
+    e->steps = STEPS_BEFORE;
+}
+
+/* Of a step of n samples, or 0 and from state 0; the sum is a buffer for it. */
 static void expect_step(struct expected_step *e, struct trainer *t, const struct reference *reference, int n)
 {
-    const double P = (double)t->model->n_params;
     for (int i = 0; i < t->thresholds.counts; i++)
         e->threshold[i] = t->config.max_grad_norm / sqrt(t->thresholds.counts);
     reference_sum(reference, t, e->threshold, n, &e->sum);
@@ -302,9 +314,8 @@ static void expect_step(struct expected_step *e, struct trainer *t, const struct
     KERNEL(fill, t->sum, 1.0f, t->model->n_params);
     figures_of(&e->ones, t->model, t->sum, t->config.seed);
     figures_of(&e->weights, t->model, t->model->params, t->config.seed);
-    e->steps = n ? STEPS_BEFORE : 0;
-    const double got = hypot(figures_total(e->sum.norm, t->model->n_tensors) / sqrt(P), e->std) / e->divisor;
-    e->c = n ? (float)(got * SHARE_BEFORE) : 0.0;
+    if (n)
+        set_state_before(e, t);
 }
 
 /* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  A norm that rounding may move over its
@@ -357,7 +368,7 @@ static void direction_of_adamw(struct trainer *t, const struct expected_step *e)
         const long n = t->own_n - at < CHUNK ? t->own_n - at : CHUNK;
         device_copy_out(m, t->optimizer.m + at, (size_t)n * sizeof *m);
         for (long i = 0; i < n; i++) {
-            const double g = (m[i] - f.kept * e->c) / f.added, v = beta2 * e->c * e->c + added2 * g * g;
+            const double g = (m[i] - f.kept * e->m) / f.added, v = beta2 * e->v + added2 * g * g;
             m[i] = (float)(m[i] * correct1 / (sqrt(v * correct2) + o->eps));
         }
         device_copy_in(t->optimizer.m + at, m, (size_t)n * sizeof *m);
@@ -374,7 +385,7 @@ static void verify_step(struct trainer *t, const struct sample_source *source, c
     const struct batch x = own_samples(t, source, n);
     check_stated_noise(t, v);
     expect_step(&e, t, reference, n);
-    optimizer_set(&t->optimizer, e.c, e.steps);
+    optimizer_set(&t->optimizer, e.m, e.v, e.steps);
     trainer_step(t, &x);
     if (n && t->config.adaptive.quantile > 0.0)
         check_thresholds(t, &e, reference, n, v);

@@ -6,7 +6,7 @@
  *    p by projections (figures.h):
  *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, s |ref|)           s: small_share
  *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, s ref_b)
- * 2. A whole step with the run's own R, noise and update, from optimizer state as after many steps, m = c and v = c^2:
+ * 2. A whole step with the run's own R, noise and update, from optimizer state as after many steps, m = c and v = d:
  *        m must become  kept c + added (ref + std z)/expected_batch_size     z drawn again, std as configured
  *        w              what the optimizer's formula makes of w, m and v
  *    with learning rate 1, so that an update is not lost in the rounding of the weights.

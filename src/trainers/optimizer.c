@@ -21,17 +21,17 @@ void optimizer_free(struct optimizer *o)
     ledger_free(o->m);
 }
 
-void optimizer_set(struct optimizer *o, double g, int steps)
+void optimizer_set(struct optimizer *o, double m, double v, int steps)
 {
-    KERNEL(fill, o->m, (float)g, o->n);
+    KERNEL(fill, o->m, (float)m, o->n);
     if (o->v)
-        KERNEL(fill, o->v, (float)(g * g), o->n);
+        KERNEL(fill, o->v, (float)v, o->n);
     o->step = steps;
 }
 
 void optimizer_reset(struct optimizer *o)
 {
-    optimizer_set(o, 0.0, 0);
+    optimizer_set(o, 0.0, 0.0, 0);
 }
 
 void optimizer_update(struct optimizer *o, float *w, const float *sum, double scale, struct drawn_noise noise)

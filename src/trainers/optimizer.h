@@ -30,8 +30,7 @@ struct optimizer {
 bool optimizer_create(struct optimizer *, const struct optimizer_config *, long n, long room);
 void optimizer_free(struct optimizer *);
 void optimizer_reset(struct optimizer *);       /* state 0, step 0 */
-/* The state after so many steps of which m = g and v = g^2 are left, in all elements. */
-void optimizer_set(struct optimizer *, double g, int steps);
+void optimizer_set(struct optimizer *, double m, double v, int steps); /* after so many steps, in all elements */
 /* Noise that an update draws and adds to the sum as it reads it: std z, as k_noise_add.  std 0: none. */
 struct drawn_noise { double std; struct philox_stream stream; long first; };
 /* w, sum (n); g = scale (sum + noise).  The sum keeps what it holds.  It may be m itself (sgd): then the old momentum
