@@ -318,8 +318,22 @@ static void expect_step(struct expected_step *e, struct trainer *t, const struct
         set_state_before(e, t);
 }
 
-/* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  A norm that rounding may move over its
- * threshold counts as a half, and *unsure says by how much that may change the logarithm. */
+/* What sample b adds to the centred count of threshold i: 1/2 if it is not clipped, else -1/2; 0 where an error of its
+ * norm that compare_norms lets pass would decide. */
+static double counted(const struct trainer *t, const struct expected_step *e, const struct reference *reference, int b,
+                      int i)
+{
+    const enum clipping clipping = t->config.clipping;
+    const double R = e->threshold[i] / (1.0 + trainer_norm_slack(t->ops)), norm = reference_norm(reference, t, b, i);
+    const double whole = figures_total(reference->sample[b].norm, t->model->n_tensors);
+    const double error = warn_rel_err() * fmax(norm, small_share() * whole);
+    if (clip_coefficient(clipping, R, norm + error) == 1.0)
+        return 0.5;
+    return clip_coefficient(clipping, R, fmax(norm - error, 0.0)) < 1.0 ? -0.5 : 0.0;
+}
+
+/* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  *unsure says by how much samples that are
+ * clipped or not by rounding may change the logarithm. */
 static double moved_threshold(const struct trainer *t, const struct expected_step *e, const struct reference *reference,
                               int n, int i, double z, double *unsure)
 {
@@ -328,10 +342,9 @@ static double moved_threshold(const struct trainer *t, const struct expected_ste
     double centred = a->count_noise * z;
     *unsure = 0.0;
     for (int b = 0; b < n; b++) {
-        const double ratio = reference_norm(reference, t, b, i) / e->threshold[i] * (1.0 + trainer_norm_slack(t->ops));
-        const bool is_near = fabs(ratio - 1.0) <= warn_rel_err();
-        centred += is_near ? 0.0 : ratio < 1.0 ? 0.5 : -0.5;
-        *unsure += is_near ? 0.5 * a->learning_rate / e->divisor : 0.0;
+        const double half = counted(t, e, reference, b, i);
+        centred += half;
+        *unsure += half == 0.0 ? 0.5 * a->learning_rate / e->divisor : 0.0;
     }
     const double moved = e->threshold[i] * exp(-a->learning_rate * (0.5 + centred / e->divisor - a->quantile));
     return fmin(fmax(moved, first / THRESHOLD_REACH), first * THRESHOLD_REACH);
