@@ -37,7 +37,7 @@ check "batches that may be cut cost delta" dpsweep run "${small[@]}" "${poisson[
 delta_left() { # docs/privacy.md, Sampling; epsilon is the largest that the price is computed with
     "$python" - "$answer" <<'END'
 import json, math, sys
-n, q, k, steps = 1000, 0.002, 19, 2000
+n, q, k, steps = 1001, 0.002, 19, 2000 # a neighbour has 1001 records
 tail = math.exp(-(k * math.log(k / (n * q)) + (n - k) * (math.log1p(-k / n) - math.log1p(-q))))
 print(1e-6 - steps * tail * (1 + math.exp(1.01 * json.loads(sys.argv[1])["prv_upper"] + 0.01)))
 END
@@ -93,6 +93,8 @@ check "... and has no epsilon" holds \
 check "a control has none" guarantee_says "a deliberately wrong trainer" "${poisson[@]}" --trainer broken-noclip
 check "batches that are cut often have none" \
     guarantee_says "no number: batches larger" "${poisson[@]}" --max-batch-size 4
+check "room for all records is not room for one more" guarantee_says "no number: batches larger" \
+    --sampling poisson --data random:10 --batch-size 5 --max-batch-size 10
 check "an epsilon out of reach is not guessed" guarantee_says "no number: " "${poisson[@]}" --noise-multiplier 0.01
 
 check_fails 2 "a target without Poisson sampling is refused" dpsweep run --target-epsilon 1

@@ -40,6 +40,12 @@ static double price_of_cuts(double cut, uint64_t steps, double most)
     return (double)steps * cut * (1.0 + exp(most));
 }
 
+/* The chance that a batch is cut, with the record that a neighbour has more. */
+static double chance_of_cut(const struct config *c, double rate, long n_records)
+{
+    return poisson_tail(rate, n_records + 1, (long)c->max_batch_size);
+}
+
 /* A little more than an epsilon: so much it may grow when delta becomes less by that price. */
 static double at_most(double epsilon)
 {
@@ -93,7 +99,7 @@ static void account(const struct config *c, struct privacy *p, long n_records)
     memset(&q, 0, sizeof q); /* compared as bytes */
     q.phase = (struct privacy_phase){c->noise_multiplier, p->sample_rate, p->steps};
     q.delta = c->delta;
-    q.cut = poisson_tail(p->sample_rate, n_records, (long)c->max_batch_size);
+    q.cut = chance_of_cut(c, p->sample_rate, n_records);
     const struct answered *a = answer_once(&q);
     snprintf(p->guarantee, sizeof p->guarantee, "%s", a->error);
     if (a->error[0])
@@ -137,7 +143,7 @@ bool privacy_calibrate(struct config *c, long n_records, char *error, size_t err
     static struct { double target, rate, delta, noise; uint64_t steps; } last;
     const double rate = (double)c->batch_size / (double)n_records;
     const uint64_t steps = steps_of(c);
-    const double cut = poisson_tail(rate, n_records, (long)c->max_batch_size);
+    const double cut = chance_of_cut(c, rate, n_records);
     const double price = price_of_cuts(cut, steps, at_most(c->target_epsilon)), delta = c->delta - price;
     if (!(price < c->delta / 2)) {
         snprintf(error, error_bytes, "--target-epsilon %g: " TOO_LIKELY, c->target_epsilon);
