@@ -2,6 +2,7 @@
  *
  * main.c finds the command; each command is a function in the module it belongs to. */
 #include "base/log.h"
+#include "base/standard_streams.h"
 #include "bench/accountant_command.h"
 #include "bench/check_golden.h"
 #include "bench/child.h"
@@ -49,7 +50,7 @@ static bool is_one_of(const char *word, const char *a, const char *b)
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
-int main(int argc, char **argv)
+static int program(int argc, char **argv)
 {
     char names[256];
     const char *wrong = options_translate_original(&argc, &argv);
@@ -67,4 +68,10 @@ int main(int argc, char **argv)
     help_command_names(names, sizeof names);
     die(EXIT_USAGE, "%s%s%s: choose one of %s; 'dpsweep --help' explains them", argc > 1 ? "'" : "no command",
         argc > 1 ? argv[1] : "", argc > 1 ? "' is not a command" : "", names);
+}
+
+int main(int argc, char **argv)
+{
+    streams_open();
+    return streams_close(program(argc, argv));
 }

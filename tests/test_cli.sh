@@ -201,4 +201,17 @@ info = json.load(sys.stdin)
 assert info[\"libraries\"][\"HDF5\"] and \"MPI\" in info[\"libraries\"][\"MPI\"]
 assert info[\"models\"][\"1b\"][\"n_params\"] > 1e9"'
 
+# ---- where it is said ------------------------------------------------------------------------------------------------
+
+full() { "$BUILD/dpsweep" "$@" > /dev/full; }
+check "a sweep for what follows" dpsweep sweep -o "$TMPDIR/full.h5"
+for arguments in --help 'run --help' info 'run --json' 'plan --json' "report $TMPDIR/full.h5" \
+    "validate $TMPDIR/full.h5" "accountant --noise-multiplier 1 --sample-rate 0.1 --steps 9 --delta 1e-5"; do
+    check_fails 3 "${arguments%% *} says if its output has no room" full $arguments
+    check "... in one line" eval 'said_one_line && said "standard output: No space left on device"'
+done
+check_fails 3 "a sweep whose standard output is closed says so" \
+    eval '"$BUILD/dpsweep" sweep -o "$TMPDIR/closed.h5" >&-'
+check "... and prints nothing into its journal" dpsweep validate "$TMPDIR/closed.journal"
+
 plan_done

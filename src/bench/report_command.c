@@ -5,9 +5,7 @@
 #include "../records/report.h"
 #include "../records/results_file.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 int report_main(int argc, char **argv)
 {
@@ -24,12 +22,8 @@ int report_main(int argc, char **argv)
     const struct report_view view = {options.columns, options.where, options.sort, options.pivot};
     const bool shown = report_view_write(stdout, &state, &view, options_report_format(&options), error, sizeof error);
     sweep_state_clear(&state);
-    if (!shown) {
-        log_error("%s", error);
-        return EXIT_USAGE;
-    }
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (shown)
         return EXIT_OK;
-    log_error("cannot write the report: %s", strerror(errno));
-    return EXIT_ENVIRONMENT;
+    log_error("%s", error);
+    return EXIT_USAGE;
 }

@@ -2,6 +2,7 @@
 #include "validate_command.h"
 #include "options.h"
 #include "../base/check.h"
+#include "../base/standard_streams.h"
 #include "../records/results_file.h"
 #include "../records/validate.h"
 
@@ -65,7 +66,7 @@ int validate_main(int argc, char **argv)
     CHECK(child >= 0);
     if (child == 0) {
         alarm(MOST_SECONDS);
-        exit(validate(options.file[0]));
+        exit(streams_close(validate(options.file[0])));
     }
     CHECK(waitpid(child, &status, 0) == child);
     if (WIFEXITED(status))
