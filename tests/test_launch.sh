@@ -14,7 +14,8 @@ watched() { # NAME LAUNCHER option...
     dpsweep launch --stall 2 -o "$TMPDIR/$1.h5" --launcher "$2" "${@:3}" > "$TMPDIR/$1" 2>&1
     echo "ended with $?" >> "$TMPDIR/$1"
 }
-watched before "sh -c 'exec sleep 1000' {ranks}" &
+nap=$((100000 + $$))
+watched before "sh -c 'sleep $nap; false' {ranks}" &
 watched after "sh -c 'mpirun -n {ranks} \"\$@\"; exec sleep 1000' launch" &
 watched never "mpirun -n {ranks}" --active-steps "$endless" --timeout 20 &
 watched=$(jobs -p)
@@ -96,6 +97,7 @@ wait $watched
 has_said() { grep -q "$2" "$TMPDIR/$1"; }
 check "a launcher that hangs before its run begins is ended, with --stall" has_said before "ended with 1"
 check "... as a timeout" has_said before "timeout: no sign of life for 2 s (--stall) and 15 s"
+check_fails 1 "... with what it had started" pgrep -fx "sleep $nap"
 check "one that hangs after its run is ended" has_said after "ended with 0"
 check "... whose result is kept" all_are "$TMPDIR/after.h5" status ok
 check "one that does not hang is left to its run" has_said never "timeout: not finished after 20 s"

@@ -183,14 +183,15 @@ static bool ends_within(struct launch *l, double seconds)
     return true;
 }
 
-/* Launchers need seconds to end their ranks, and a second signal meanwhile crashes some of them. */
+/* Launchers need seconds to end their ranks, and a second signal meanwhile crashes some of them.  The signal may also
+ * have ended only a script around the launcher. */
 static void end(struct launch *l, int signal)
 {
     kill(l->pid, signal);
-    if (ends_within(l, GRACE_S))
-        return;
+    const bool ended = ends_within(l, GRACE_S);
     kill(-l->pid, SIGKILL);
-    ends_within(l, GRACE_S);
+    if (!ended)
+        ends_within(l, GRACE_S);
 }
 
 static bool is_to_stop(const struct launch *l)
