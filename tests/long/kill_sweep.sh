@@ -26,9 +26,9 @@ while ((killed < kills)); do
     sleep "0.$((RANDOM % 9))$((RANDOM % 9 + 1))"
     if kill -KILL $job 2> /dev/null; then killed=$((killed + 1)); fi
     wait $job 2> /dev/null
-    code=$?
-    ((code == 0 || code == 137)) || break # it ended by itself, and so would the next one
-    ((code != 0)) || { completed=$((completed + 1)) && sound || unsound=$((unsound + 1)); }
+    ended=$?
+    ((ended == 0 || ended == 137)) || break # it ended by itself, and so would the next one
+    ((ended != 0)) || { completed=$((completed + 1)) && sound || unsound=$((unsound + 1)); }
     [[ -e $journal ]] || continue
     committed > "$TMPDIR/after"
     nothing_is_lost || lost=$((lost + 1))
@@ -42,7 +42,7 @@ while ((killed < kills)); do
     fi
 done 2> /dev/null
 echo "# $killed kills, $completed sweeps came to their end, up to $most runs"
-check "a sweep ends well or by a kill" eval '((code == 0 || code == 137))'
+check "a sweep ends well or by a kill" eval '((ended == 0 || ended == 137))'
 check "no committed run is lost or changed" test $lost = 0
 check "every published file is sound" test $unsound = 0
 check "runs were measured between the kills" test "$most" -gt 2
