@@ -14,7 +14,8 @@ DEVICE uint32_t k_float_bits(float f) { uint32_t u; memcpy(&u, &f, 4); return u;
 DEVICE float k_exp(float x)
 {
     const float c = x > 88.3f ? 88.3f : x < -87.3f ? -87.3f : x;
-    const float n = (c * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds to an integer */
+    const float shifted = c * 1.44269504f + 12582912.0f; /* rounds to an integer, which its last bits hold */
+    const float n = shifted - 12582912.0f;
     float r = fmaf(n, -0.693145752f, c);
     r = fmaf(n, -1.42860677e-6f, r);
     float p = fmaf(r, 1.98756910e-4f, 1.39819994e-3f);
@@ -23,7 +24,7 @@ DEVICE float k_exp(float x)
     p = fmaf(p, r, 1.66666657e-1f);
     p = fmaf(p, r, 5.00000000e-1f);
     p = fmaf(p, r * r, r) + 1.0f;
-    p = p * k_bits_float((uint32_t)((int)n + 127) << 23);
+    p = p * k_bits_float((k_float_bits(shifted) - k_float_bits(12582912.0f) + 127) << 23);
     return x < -87.3f ? 0.0f : p;
 }
 
