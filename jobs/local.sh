@@ -5,6 +5,8 @@ output=${2:-results/local.h5}
 ranks=${3:-} # empty: one for each GPU of a CUDA build, one for each 4 cores of a CPU build
 
 set -eu
+[[ -z ${1:-} ]] || sweep=$(realpath "$1") # of the folder it is called in; what stands above is of the repository
+[[ -z ${2:-} ]] || output=$(realpath "$2")
 cd "$(dirname "$0")/.."
 . jobs/environment.sh
 program=${BUILD:-build}/dpsweep

@@ -168,6 +168,13 @@ for file in jobs/*.sweep; do
     check "$file can be planned" dpsweep plan "$file"
 done
 
+sweep_file 'trainer = standard, dpsgd'
+check "local.sh takes names of the folder it is called in" \
+    env -C "$TMPDIR" BUILD="$BUILD" "$ROOT/jobs/local.sh" a.sweep local.h5 1
+check "... and writes there" test -s "$TMPDIR/local.h5"
+check "... and goes on with what is there" \
+    env -C "$TMPDIR" BUILD="$BUILD" "$ROOT/jobs/local.sh" a.sweep local.h5 1
+
 # ---- what works ------------------------------------------------------------------------------------------------------
 
 check "the original spelling of a single run" \
