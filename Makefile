@@ -208,7 +208,10 @@ setup:                                       ## install the Debian packages that
 
 install: all                                 ## to PREFIX (/usr/local), below DESTDIR if given
 	$(Q)install -D -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/dpsweep
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/jobs $(wildcard jobs/*.sweep)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/jobs $(wildcard jobs/*.sweep) jobs/README.md
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/jobs/slurm $(wildcard jobs/slurm/*.sbatch)
+	$(Q)install -D -t $(DESTDIR)$(PREFIX)/share/dpsweep/results $(wildcard results/*.py)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dpsweep/results results/README.md
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dpsweep README.md CHANGELOG.md LICENSE docs/*.md docs/*.svg
 
 docs: all                                    ## write the pages that the program prints from its tables

@@ -7,10 +7,10 @@ Line = matplotlib.lines.Line2D
 MOST_PANELS = 3      # in a row; more values of an axis are thinned, and the figure says so
 
 
-def of_model(table, model):
+def of_model(table, model, lacking="to draw"):
     rows = table[table["model"] == model]
     if rows.empty:
-        raise Problem(f"no valid run of {model} to draw")
+        raise Problem(f"no valid run of {model} {lacking}")
     return rows
 
 

@@ -15,7 +15,7 @@ from style import in_order, legend, looks, sign, sketch, ticks_at
 
 
 def privacy_cost(results, model, _):
-    table = of_model(tables.privacy_cost(results), model)
+    table = of_model(tables.privacy_cost(results), model, "has a standard run")
     runs = of_model(tables.described(results), model)
     figure, ((axes,),) = sketch(1, 1, 6.4, 4.2)
     for name, style in looks(table["series"]).items():

@@ -90,7 +90,7 @@ def lost_phases(runs, panel, phases):
 
 def timeline(results, model, _):
     """The step of one run of each series, at the B and T that most series have, the largest of them."""
-    table = of_model(tables.timelines(results), model)
+    table = of_model(tables.timelines(results), model, "has a timeline")
     points = table.groupby(["batch_size", "seq_len"])["series"].nunique()
     b, t = max(points.index, key=lambda point: (points[point], point[0] * point[1]))
     here = table[(table["batch_size"] == b) & (table["seq_len"] == t)]

@@ -4,19 +4,31 @@
     results/loss.py NAME.h5
 """
 import argparse
+import signal
+import sys
 
-from reading import h5py
+from reading import Problem, read_results
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("file", help="results of a sweep")
-options = parser.parse_args()
 
-with h5py.File(options.file) as f:
-    runs, steps = f["runs"], f["steps"]
-    for i in range(len(runs["run"])):
-        start, count = runs["steps_start"][i], runs["steps_count"][i]
-        losses = steps["loss"][start:start + count]
-        if count:
-            shown = losses[::max(1, -(-int(count) // 10))]
-            print(f'{runs["trainer"].asstr()[i]:12} B={runs["batch_size"][i]:<4} T={runs["seq_len"][i]:<5} loss',
-                  " ".join(f"{x:.2f}" for x in shown))
+def say_losses(results):
+    losses = dict(iter(results.steps.groupby("run").loss))
+    for _, run in results.runs[results.runs.run.isin(losses)].iterrows():
+        shown = losses[run.run][::max(1, -(-len(losses[run.run]) // 10))]
+        print(f"{run.trainer:12} B={run.batch_size:<4} T={run.seq_len:<5} loss", " ".join(f"{x:.2f}" for x in shown))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", help="results of a sweep")
+    options = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)   # `| head` ends it quietly
+    try:
+        say_losses(read_results(options.file))
+    except Problem as problem:
+        print(f"loss.py: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

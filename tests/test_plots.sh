@@ -72,6 +72,11 @@ series = set(figure_tables.phase_times(reading.read_results(sys.argv[1]))["serie
 ways = {f"dpsgd{split} {clipping}" for split in ("", " split by 1") for clipping in ("flat", "per_layer")}
 sys.exit(series != ways and f"{series}")' "$two"
 check "... with its name" test -s "$TMPDIR/two/phases-tiny.pdf" -a -s "$TMPDIR/two/phases-gpt2.pdf"
+check "a sweep without a traced step ends" dpsweep sweep --model gpt2 --layers 1 --dim 32 --heads 4 --vocab 200 \
+    --trainer dpsgd --wait-steps 0 --warmup-steps 0 -o "$TMPDIR/untraced.h5"
+check "... and is merged with one of another model" dpsweep merge "$point" "$TMPDIR/untraced.h5" -o "$TMPDIR/joined.h5"
+plot "$TMPDIR/joined.h5" -o "$TMPDIR/joined" --figure timeline > "$output" 2>&1
+check "the model that has no timeline is said to have none" said 'no valid run of gpt2 has a timeline$'
 
 # The page, of a file whose name would break out of a careless one.
 odd="$TMPDIR/a <b>&amp;.h5"
@@ -94,6 +99,15 @@ else
     skip "a browser shows it" "no chromium-headless-shell (Debian package of that name) or chromium"
 fi
 
+# What is installed works without the tree.
+prefix=$TMPDIR/prefix
+check "the program and the scripts are installed" make -s -o all install BUILD="$BUILD" PREFIX="$prefix"
+check "... the program runs" "$prefix/bin/dpsweep" plan "$prefix/share/dpsweep/jobs/smoke.sweep"
+for script in loss plot report; do
+    check "... $script.py runs" env -C "$prefix" "$python" "share/dpsweep/results/$script.py" "$two"
+done
+check "... and jobs for Slurm are there" bash -n "$prefix/share/dpsweep/jobs/slurm/"*.sbatch
+
 # Damage is one line.
 refused() { # refused HOW "what the line says"
     local file=$TMPDIR/$1.h5
@@ -113,6 +127,8 @@ check_fails 2 "a figure without its column is refused" plot "$TMPDIR/nocolumn.h5
 check "... in one line that names it" said '^plot.py: phases is not drawn: /runs has no column throughput_p50$'
 check_fails 2 "a file that is not there is refused" plot "$TMPDIR/nonesuch.h5"
 check "... in one line" said 'nonesuch.h5: there is no such file$'
+check_fails 2 "... nor has it losses" "$python" results/loss.py "$TMPDIR/nonesuch.h5"
+check "... in one line too" eval 'said_one_line && said "^loss.py: .*nonesuch.h5: there is no such file$"'
 check_fails 2 "a text file is refused" report README.md -o "$TMPDIR/no.html"
 check "... in one line" said_one_line
 check "no page was written of any" test ! -e "$TMPDIR/no.html"
