@@ -113,6 +113,31 @@ static void sizes_are_rehearsed_where_they_vary(void **state)
     }
 }
 
+/* Of two samples that are opposite nothing is left, but the rounding of both. */
+static void errors_are_held_against_what_is_added(void **state)
+{
+    (void)state;
+    struct trainer t = {.ops = trainer_find("dpsgd"), .config.clipping = CLIPPING_FLAT, .thresholds.counts = 1};
+    struct model model = {.n_tensors = 1};
+    struct reference r = reference_create(2, 1);
+    struct figures sum = figures_create(1);
+    const double threshold = 3.0;
+    t.model = &model;
+    for (int b = 0; b < 2; b++)
+        r.sample[b].norm[0] = 5.0;
+    for (int k = 0; k < N_SIGNS; k++)
+        r.sample[1].projection[k] = -(r.sample[0].projection[k] = 5.0);
+    reference_sum(&r, &t, &threshold, 2, &sum);
+    assert_float_equal(sum.projection[0], 0.0, 1e-12);
+    assert_float_equal(sum.norm[0], sqrt(2.0) * 3.0, 1e-5);
+    for (int k = 0; k < N_SIGNS; k++)
+        r.sample[1].projection[k] = 5.0;
+    reference_sum(&r, &t, &threshold, 2, &sum);
+    assert_float_equal(sum.norm[0], 2.0 * 3.0, 1e-5);
+    figures_free(&sum);
+    reference_free(&r);
+}
+
 static void so_many_are_verified_that_physical_batches_are_full_and_not(void **state)
 {
     (void)state;
@@ -204,6 +229,7 @@ int main(void)
         TEST(secret_noise_and_masks_are_valid),
         TEST(masks_are_as_secret_as_the_noise),
         TEST(sizes_are_rehearsed_where_they_vary),
+        TEST(errors_are_held_against_what_is_added),
         TEST(so_many_are_verified_that_physical_batches_are_full_and_not),
         TEST(every_control_is_invalid),
         TEST(a_batch_without_targets_cannot_be_verified),

@@ -115,7 +115,7 @@ void figures_estimate_norms(struct figures *f)
         double sq = 0.0;
         for (int k = p * N_SIGNS; k < (p + 1) * N_SIGNS; k++)
             sq += f->projection[k] * f->projection[k];
-        f->norm[p] = sqrt(sq / N_SIGNS);
+        f->norm[p] = fmax(f->norm[p], sqrt(sq / N_SIGNS));
     }
 }
 

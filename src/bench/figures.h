@@ -21,7 +21,7 @@ void figures_of(struct figures *, const struct model *, const float *vector, uin
 void figures_of_part(struct figures *, const struct model *, const float *part, struct part where, uint64_t seed);
 /* From the figures of the parts that the ranks of a group have to those of the whole, on all ranks. */
 void figures_join(struct figures *);
-/* The norms, where only projections are known: sqrt of sum_k <x, r_k>^2 / 8, off by 1/4 or so. */
+/* Norms become no less than what the projections say: sqrt of sum_k <x, r_k>^2 / 8, off by 1/4 or so. */
 void figures_estimate_norms(struct figures *);
 /* From the figures of vectors that the ranks have to the projections of their sum; its norms are left alone. */
 void figures_add_projections(struct figures *);

@@ -93,6 +93,7 @@ static void add_clipped(struct figures *sum, const struct reference *r, const st
             const double R = threshold[is_per_layer(t) ? p : 0] / (1.0 + trainer_norm_slack(t->ops));
             coef = clip_coefficient(t->config.clipping, R, reference_norm(r, t, b, p));
         }
+        sum->norm[p] = hypot(sum->norm[p], coef * r->sample[b].norm[p]);
         for (int k = p * N_SIGNS; k < (p + 1) * N_SIGNS; k++)
             sum->projection[k] += coef * r->sample[b].projection[k];
     }
@@ -101,6 +102,7 @@ static void add_clipped(struct figures *sum, const struct reference *r, const st
 void reference_sum(const struct reference *r, const struct trainer *t, const double *threshold, int n,
     struct figures *sum)
 {
+    memset(sum->norm, 0, (size_t)sum->n_tensors * sizeof *sum->norm);
     memset(sum->projection, 0, (size_t)(sum->n_tensors * N_SIGNS) * sizeof *sum->projection);
     for (int b = 0; b < n; b++)
         add_clipped(sum, r, t, threshold, b);

@@ -4,7 +4,7 @@
  *
  * 1. Clipped gradient with thresholds that clip some samples and not others, against those of the reference, per tensor
  *    p by projections (figures.h):
- *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, s |ref|)           s: small_share
+ *        grad_rel_err = max_p |S_p - ref_p| / max(|ref_p|, s |ref|)           s: small_share; |.|: reference_sum
  *        norm_rel_err = max_bp |n_bp - ref_bp| / max(ref_bp, s ref_b)
  * 2. A whole step with the run's own R, noise and update, from optimizer state as after many steps, m = c and v = d:
  *        m must become  kept c + added (ref + std z)/expected_batch_size     z drawn again, std as configured
