@@ -339,7 +339,7 @@ static double moved_threshold(const struct trainer *t, const struct expected_ste
 {
     const struct adaptive *a = &t->config.adaptive;
     const double first = t->thresholds.initial / sqrt(t->thresholds.counts);
-    double centred = a->count_noise * z;
+    double centred = adaptive_noise_of_count(a, z);
     *unsure = 0.0;
     for (int b = 0; b < n; b++) {
         const double half = counted(t, e, reference, b, i);

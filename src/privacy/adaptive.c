@@ -17,11 +17,17 @@ double adaptive_sum_multiplier(const struct adaptive *a, double noise_multiplier
     return left > 0.0 ? 1.0 / sqrt(left) : INFINITY;
 }
 
+double adaptive_noise_of_count(const struct adaptive *a, double z)
+{
+    const double grid = 0x1p-20; /* which counts of halves are on */
+    return grid * rint(a->count_noise * z / grid);
+}
+
 void adaptive_move(const struct adaptive *a, double *threshold, const double *unclipped, const double *z, int counts,
                    double n, double expected_batch_size)
 {
     for (int i = 0; i < counts; i++) {
-        const double centred = unclipped[i] - n / 2.0 + a->count_noise * z[i];
+        const double centred = unclipped[i] - n / 2.0 + adaptive_noise_of_count(a, z[i]);
         threshold[i] *= exp(-a->learning_rate * (0.5 + centred / expected_batch_size - a->quantile));
     }
 }
