@@ -20,13 +20,14 @@ nothing_is_lost() { [[ -z $(comm -23 "$TMPDIR/before" "$TMPDIR/after") ]]; }
 killed=0 completed=0 failures=0 lost=0 unsound=0 most=0
 : > "$TMPDIR/before"
 while ((killed < kills)); do
-    "${sweep[@]}" > /dev/null 2>&1 &
+    "${sweep[@]}" > "$TMPDIR/sweep" 2>&1 &
     job=$!
     ((RANDOM % 4 == 0)) || eventually has_more
     sleep "0.$((RANDOM % 9))$((RANDOM % 9 + 1))"
     if kill -KILL $job 2> /dev/null; then killed=$((killed + 1)); fi
     wait $job 2> /dev/null
     ended=$?
+    ((ended == 0 || ended == 137)) || echo "# it ended with $ended: $(tail -n 1 "$TMPDIR/sweep")"
     ((ended == 0 || ended == 137 || ++failures < 20)) || break # or a sweep that is refused is begun for ever
     ((ended != 0)) || { completed=$((completed + 1)) && sound || unsound=$((unsound + 1)); }
     [[ -e $journal ]] || continue
