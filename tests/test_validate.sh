@@ -48,7 +48,8 @@ check_fails 1 "a file that was cut is not sound" dpsweep validate bad.h5
 check "... which HDF5 says" said "cannot read bad.h5: .*truncated"
 mkdir part && : > part/x.h5 && cp good.journal part/x.journal
 check_fails 2 "a file without a byte is not an empty sweep" dpsweep report part/x.h5
-check "... and the journal beside it is named" eval 'said_one_line && said "is empty; what its sweep .* part/x.journal$"'
+check "... and the journal beside it is named" \
+    eval 'said_one_line && said "is empty; what its sweep .* part/x.journal$"'
 rm part/x.h5
 check_fails 2 "a file that is not published yet cannot be read" dpsweep report part/x.h5
 check "... and the journal is named too" eval 'said_one_line && said "No such file or directory; .* part/x.journal$"'

@@ -33,8 +33,8 @@ double reference_norm(const struct reference *, const struct trainer *, int b, i
 /* Thresholds (of the trainer: 1, or each tensor's) that clip some samples and others not: geometric means of norms.
  * One sample alone is clipped to half of its norm. */
 void reference_thresholds(const struct reference *, const struct trainer *, double *threshold);
-/* Projections of the clipped sum of the first n samples.  Its norms are estimated by them, but where samples cancel each
- * other are those of samples at right angles: rounding is in proportion to what is added, not to what is left of it. */
+/* Projections of the clipped sum of the first n samples.  Its norms are estimated by them, but where samples cancel
+ * each other are those of samples at right angles: rounding is in proportion to what is added, not to what is left. */
 void reference_sum(const struct reference *, const struct trainer *, const double *threshold, int n,
     struct figures *sum);
 #endif
