@@ -75,7 +75,7 @@ static void fields_survive_the_way_through_text_exactly(void **state)
     config.seed = UINT64_MAX;
     config.memory_limit = (1ull << 53) + 1;
     for (size_t k = 0; k < sizeof reals / sizeof *reals; k++) {
-        config.max_grad_norm = strtod(reals[k], NULL);
+        config.learning_rate = strtod(reals[k], NULL);
         assert_true(config_resolve(&config, error, sizeof error));
         memset(&copy, 0, sizeof copy);
         for (int i = 0; i < n_config_fields; i++) {
@@ -194,6 +194,8 @@ static void impossible_points_are_refused_with_the_remedy(void **state)
         {"accumulate", "momentum", "choose --optimizer sgd", "optimizer", "adamw"},
         {"accumulate", "momentum", "choose --ranks-per-run 1", "ranks_per_run", "2"},
         {"accumulate", "momentum", "choose --accumulate sum", "noise_generator", "chacha20"},
+        {"noise_multiplier", "1e-25", "choose 0, or 4e-15 or more", NULL, NULL},
+        {"noise_multiplier", "1e-7", "choose 0, or 4e-06 or more", "max_grad_norm", "1e-9"},
     };
     for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
         struct config config;

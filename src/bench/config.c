@@ -49,7 +49,7 @@ static const struct {
     {"weight_decay", {0, 1e30}},
     {"dropout", {0, 0.99}},
     {"ranks_per_run", {1, GROUP_MOST}},
-    {"max_grad_norm", {1e-30, 1e30}},
+    {"max_grad_norm", {1e-9, 1e9}},
     {"clip_quantile", {0, 1}},
     {"clip_learning_rate", {0, 10}},
     {"clip_count_noise", {0, 1e9}},
@@ -274,6 +274,17 @@ static bool has_quantile(const struct config *config)
     return config->clip_quantile != 0.0 && trainer_find(config->trainer)->is_private;
 }
 
+/* Squares of noisy gradients are added up in fp32: for the variance of the noise, and in AdamW's v. */
+static bool resolve_noise(struct config *config, char *error, size_t bytes)
+{
+    const double least = 1e-15, R = config->max_grad_norm, B = (double)config->batch_size;
+    const double std = config->noise_multiplier * R / B;
+    if (std != 0.0 && std < least)
+        REFUSE("--noise-multiplier %g: with --max-grad-norm %g and --batch-size %g noise of %g, whose square is 0 in "
+               "fp32; choose 0, or %g or more", config->noise_multiplier, R, B, std, least * B / R);
+    return true;
+}
+
 static bool resolve_adaptive(struct config *config, char *error, size_t bytes)
 {
     if (has_quantile(config) && strcmp(config->clipping, clipping_name[CLIPPING_FLAT]) != 0 &&
@@ -363,7 +374,7 @@ bool config_resolve(struct config *config, char *error, size_t error_bytes)
 {
     return resolve_precision(config, error, error_bytes) && resolve_model(config, error, error_bytes) &&
            resolve_clipping(config, error, error_bytes) && resolve_adaptive(config, error, error_bytes) &&
-           resolve_batch(config, error, error_bytes) &&
+           resolve_batch(config, error, error_bytes) && resolve_noise(config, error, error_bytes) &&
            resolve_accumulation(config, error, error_bytes) && resolve_steps(config, error, error_bytes) &&
            resolve_trainer(config, error, error_bytes);
 }
