@@ -46,7 +46,7 @@ static void noise_of_counts_is_on_a_grid(void **state)
     const struct adaptive a = {0.5, 1.0, 0.7};
     for (double z = -3.3; z < 3.3; z += 0.71) {
         double R = 1.0;
-        const double unclipped = 3.0, noise = adaptive_noise_of_count(&a, z), grid = 0x1p-20;
+        const double unclipped = 3.0, noise = adaptive_noise_of_count(&a, z), grid = COUNT_GRID;
         assert_true(noise / grid == rint(noise / grid));
         near("noise", 0, noise, 0.7 * z, grid / 2);
         adaptive_move(&a, &R, &unclipped, &z, 1, 5.0, 1.0);

@@ -332,15 +332,15 @@ static double counted(const struct trainer *t, const struct expected_step *e, co
     return clip_coefficient(clipping, R, fmax(norm - error, 0.0)) < 1.0 ? -0.5 : 0.0;
 }
 
-/* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  *unsure says by how much samples that are
- * clipped or not by rounding may change the logarithm. */
+/* R exp(-eta (b~ - quantile)) for threshold i, see ../privacy/adaptive.h.  *unsure says by how much the grid of noise,
+ * and samples that are clipped or not by rounding, may change the logarithm. */
 static double moved_threshold(const struct trainer *t, const struct expected_step *e, const struct reference *reference,
                               int n, int i, double z, double *unsure)
 {
     const struct adaptive *a = &t->config.adaptive;
     const double first = t->thresholds.initial / sqrt(t->thresholds.counts);
-    double centred = adaptive_noise_of_count(a, z);
-    *unsure = 0.0;
+    double centred = a->count_noise * z;
+    *unsure = a->learning_rate * COUNT_GRID / 2.0 / e->divisor;
     for (int b = 0; b < n; b++) {
         const double half = counted(t, e, reference, b, i);
         centred += half;

@@ -19,8 +19,7 @@ double adaptive_sum_multiplier(const struct adaptive *a, double noise_multiplier
 
 double adaptive_noise_of_count(const struct adaptive *a, double z)
 {
-    const double grid = 0x1p-20; /* which counts of halves are on */
-    return grid * rint(a->count_noise * z / grid);
+    return COUNT_GRID * rint(a->count_noise * z / COUNT_GRID);
 }
 
 void adaptive_move(const struct adaptive *a, double *threshold, const double *unclipped, const double *z, int counts,

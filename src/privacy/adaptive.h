@@ -20,6 +20,7 @@ struct adaptive {
 double adaptive_usual_count_noise(double noise_multiplier, int counts, double expected_batch_size);
 /* z_sum; infinite where the counts alone are less noisy than z allows */
 double adaptive_sum_multiplier(const struct adaptive *, double noise_multiplier, int counts);
+#define COUNT_GRID 0x1p-20
 /* count_noise z, rounded to a grid that centred counts are on: then digits of the sum tell nothing (secure_noise.h). */
 double adaptive_noise_of_count(const struct adaptive *, double z);
 /* Moves threshold[0 .. counts) by how many of n samples were not clipped; z (counts): standard normals. */
