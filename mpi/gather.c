@@ -27,9 +27,13 @@ static void catch(int signal)
 
 void gather_open(void)
 {
-    static const int caught_ones[] = {SIGTERM, SIGINT, SIGUSR1};
+    static const int caught_ones[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+    struct sigaction hangup;
+    CHECK_SYS(sigaction(SIGHUP, NULL, &hangup));
     for (size_t i = 0; i < sizeof caught_ones / sizeof *caught_ones; i++)
-        CHECK_SYS(sigaction(caught_ones[i], &(struct sigaction){.sa_handler = catch}, NULL));
+        if (caught_ones[i] != SIGHUP || hangup.sa_handler != SIG_IGN) /* nohup: it shall go on */
+            CHECK_SYS(sigaction(caught_ones[i], &(struct sigaction){.sa_handler = catch}, NULL));
+    signal(SIGPIPE, SIG_IGN);                /* a reader of stderr or stdout that is gone does not end a sweep */
     worker_adopt();
     signal(SIGCHLD, SIG_DFL);                /* who started us may have ignored it; then no child could be waited for */
 }

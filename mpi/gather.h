@@ -23,5 +23,5 @@ void gather_start(const struct task *);          /* on its members, which have n
 bool gather_wait(struct record *);   /* a few ms at most; true: the task whose first member is its rank has ended */
 void gather_stop(void);                          /* ends the ranks; what they are measuring is lost */
 
-int gather_signal(void);                         /* SIGTERM, SIGINT or SIGUSR1, once any rank has got it; else 0 */
+int gather_signal(void);                         /* SIGTERM, SIGINT, SIGUSR1 or SIGHUP, once any rank got it; else 0 */
 #endif

@@ -99,6 +99,7 @@ static pid_t start(char **argv, char **environment, posix_spawn_file_actions_t *
     sigaddset(&blocked, SIGTERM);
     sigaddset(&blocked, SIGINT);
     sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGHUP);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &all);

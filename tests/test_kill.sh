@@ -109,13 +109,21 @@ check "... which was said" said "run 2 crashed: died of SIGSEGV .*; trying again
 check "... as the second try" has_row "^$endless crashed 2 died of SIGABRT $place"
 
 # ---- signals of a launcher
-for signal in TERM USR1 INT; do
+for signal in TERM USR1 INT HUP; do
     check "a sweep is to be stopped by SIG$signal" begin "${alone[@]}"
     kill "-$signal" "$job"
     check "... and asks to be started again" ends_with 75
     check "... with what it has measured in the file" only_short_runs_are_kept
     check "... and no child left" no_child_is_left
 done
+ignoring_hangup() { trap '' HUP && exec "$@"; }
+check "a sweep is begun as nohup begins it" begin ignoring_hangup "${alone[@]}"
+kill -HUP "$job"
+kill -TERM "$job"
+check "... and is stopped" ends_with 75
+check "... by the other signal" said "stopped by SIGTERM"
+check "a sweep whose output nobody reads any more goes on" eval \
+    'dpsweep sweep "$mark" --active-steps 3,4 -o "$TMPDIR/unread.h5" 2>&1 | :; dpsweep validate "$TMPDIR/unread.h5"'
 check "a sweep on two ranks is to be stopped by a signal that mpirun passes on" begin "${on_two[@]}"
 kill -USR1 "$job"
 check "... and asks to be started again" ends_with 75
