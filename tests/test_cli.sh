@@ -187,6 +187,7 @@ check "... runs every trainer" eval '
         [[ $trainer == broken-* ]] || said "^$trainer .* ok" || exit 1
     done'
 refused "the original matrix to nowhere" '-o FILE.h5'                                    --mode=profile
+refused "a mode beside a command" "leave 'run' out, or --mode"                           run --mode=single
 refused "an unknown mode"       "'fast' is not one of single, profile, test"             --mode=fast
 check "a run is printed as JSON" eval 'dpsweep run --json | $PYTHON -m json.tool'
 check "a plan is printed as JSON" eval \

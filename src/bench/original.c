@@ -106,6 +106,9 @@ const char *options_translate_original(int *argc, char ***argv)
     int mode = find_option(*argc, *argv, "--mode");
     if (!mode)
         return NULL;
+    if ((*argv)[1][0] != '-')
+        return snprintf(error, sizeof error, "--mode stands in the place of a command: leave '%s' out, or --mode",
+                        (*argv)[1]), error;
     const char *equals = strchr((*argv)[mode], '='), *next = mode + 1 < *argc ? (*argv)[mode + 1] : "";
     const char *name = equals ? equals + 1 : next;
     rewritten = (struct list){0};
