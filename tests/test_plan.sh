@@ -87,6 +87,8 @@ check "what does not fit takes no time" json_holds 'plan["targets"]["cpu:24g"]["
 check "a plan for another build says so" dpsweep plan --target h100-80g --phases
 check "... in words" said 'bytes are those of the cpu build; for its own: make DEVICE=cuda'
 check "... and prints phases" said '^ +backward +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$'
+check "so does a frontier" dpsweep plan --frontier --target h100-80g
+check "... in the same words" said 'bytes are those of the cpu build; for its own: make DEVICE=cuda'
 check_fails 2 "a file holds one target" dpsweep plan --target cpu:24g,h100-80g -o "$TMPDIR/two.h5"
 check "what does not fit is kept" dpsweep plan --memory-limit 1M -o "$TMPDIR/large.h5"
 check "... as oom_predicted" column_is "$TMPDIR/large.h5" status oom_predicted

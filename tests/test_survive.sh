@@ -34,6 +34,12 @@ on_a_full_disk() {
     dpsweep report "$small/a.h5" --columns status --format csv | grep -c ok
     umount "$small"
 }
+on_a_disk_that_stays_full() {
+    mount -t tmpfs -o size=64k none "$small" || return
+    dpsweep sweep --seq-len 8 --active-steps 1 -o "$small/a.h5"
+    echo "ended with $?"
+    umount "$small"
+}
 if [[ ${OWN_MOUNTS:-} ]]; then
     check "a sweep goes on while its disk is full" on_a_full_disk
     check "... and ends well" said "^ended with 0$"
@@ -42,6 +48,9 @@ if [[ ${OWN_MOUNTS:-} ]]; then
     check "... with all runs in the file" said "^12$"
     check "... which is sound" said "a.h5: sound, 12 runs"
     check "... as is the journal" said "a.journal: sound, 12 runs"
+    check "a sweep comes to its end on a disk that stays full" on_a_disk_that_stays_full
+    check "... with its table, and exit code 3" eval 'said "^microbatch .* ok$" && said "^ended with 3$"'
+    check "... and names no file of results" said_not "^results: "
 else
     skip "a sweep goes on while its disk is full" "a disk of its own needs root"
 fi

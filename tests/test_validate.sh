@@ -18,7 +18,7 @@ planted() {
     check "... and named: $2" said "$2"
 }
 "$python" "$ROOT/tests/spoil_results.py" good.h5 attribute column units status verdict error noise median tokens \
-    slices key run_id identity range word kinds timeline times phases protection count table bit || exit 1
+    slices key run_id identity range word kinds timeline times phases protection count table bit unknown || exit 1
 planted attribute  "the attribute git_commit is missing"
 planted column     "the column /runs/grad_rel_err is missing"
 planted units      "the units of /steps/step_time are not 's'"
@@ -42,6 +42,7 @@ planted protection "run 1 .*: unprotected_params does not fit"
 planted count      "run_count"
 planted table      "row 1 of /tables/runs has another seq_len than /runs"
 planted bit        "cannot read bit.h5: .*checksum"
+check "the file of a program that knew fewer columns is sound" dpsweep validate unknown.h5
 
 head -c 20000 good.h5 > bad.h5
 check_fails 1 "a file that was cut is not sound" dpsweep validate bad.h5

@@ -11,6 +11,7 @@
 #include "../../mpi/world.h"
 #include "choose.h"
 #include "frontier_answer.h"
+#include "plan.h"
 #include "run.h"
 
 #include <cjson/cJSON.h>
@@ -264,12 +265,15 @@ static int say_all(const struct sweep_points *points, const struct target *targe
     const struct options *options, cJSON *json)
 {
     int code = EXIT_OK;
-    for (int t = 0; t < n_targets; t++)
+    for (int t = 0; t < n_targets; t++) {
         for (int i = 0; i < N_AXES; i++) {
             const struct question q = {&axes[i], &target[t], (int)options->threads};
             if (!answer_all(&q, points, options->measure, json))
                 code = EXIT_SOME_FAILED;
         }
+        if (!json)
+            plan_text_build(&target[t]);
+    }
     return code;
 }
 

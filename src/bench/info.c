@@ -181,7 +181,7 @@ static void print_info(bool json)
 static void print_gpus(void)
 {
     char line[256];
-    const char *absent = device_absent();
+    const char *absent = device_is_gpu() ? device_absent() : "this program is built for CPUs: make DEVICE=cuda";
     if (absent)
         die(EXIT_ENVIRONMENT, "%s", absent);
     for (int i = 0; device_gpu(i, line, sizeof line); i++)

@@ -20,6 +20,7 @@ struct plan_total {
 /* ---- how it is printed: plan_text.c, plan_json.c ------------------------------------------------------------- */
 void plan_text_heading(void);
 void plan_text_point(const struct record *, const struct forecast *, int n_targets, bool phases);
+void plan_text_build(const struct target *);   /* a line, if bytes are not those of the target's own build */
 void plan_text_total(const struct target *, const struct plan_total *, int n_targets);
 
 struct cJSON;

@@ -116,6 +116,12 @@ static void print_target(const struct target *t)
     printf("\n");
 }
 
+void plan_text_build(const struct target *t)
+{
+    if (strcmp(t->device, DPSWEEP_DEVICE) != 0)
+        printf("    The bytes are those of the %s build; for its own: make DEVICE=%s.\n", DPSWEEP_DEVICE, t->device);
+}
+
 /* "by the profile of 2026-11-22T17:27:58Z (PATH)" */
 static void print_rates(const struct target *target, const struct plan_total *all)
 {
@@ -136,9 +142,7 @@ void plan_text_total(const struct target *target, const struct plan_total *total
         if (isnan(target[t].memory_bytes))
             continue;
         print_target(&target[t]);
-        if (strcmp(target[t].device, DPSWEEP_DEVICE) != 0)
-            printf("    The bytes are those of the %s build; for its own: make DEVICE=%s.\n", DPSWEEP_DEVICE,
-                   target[t].device);
+        plan_text_build(&target[t]);
         if (all->n_too_large)
             printf("    %zu of %zu do not fit\n", all->n_too_large, all->n);
         text_from_duration(all->sweep_s, duration, sizeof duration);

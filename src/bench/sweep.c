@@ -28,12 +28,12 @@ static int worst_result(const struct sweep_state *state)
     return EXIT_OK;
 }
 
-static int report(const struct output *output, const struct options *options)
+static int report(const struct output *output, const struct options *options, bool published)
 {
     struct sweep_state state;
     output_read(output, &state);
     report_write(stdout, &state, options->json ? REPORT_JSON : REPORT_TEXT);
-    if (output->h5_path && !options->json)
+    if (published && output->h5_path && !options->json)
         printf("results: %s\n", output->h5_path);
     const int code = worst_result(&state);
     sweep_state_clear(&state);
@@ -61,9 +61,9 @@ static int sweep(struct output *output, const struct options *options, const str
         say_what_is_left(output, (enum exit_code)code, done, points->n);
     const bool published = output_publish(output);
     if (complete)
-        code = report(output, options);
+        code = report(output, options, published);
     else if (!output->journal)
-        report(output, options);            /* nothing else holds what was measured */
+        report(output, options, published); /* nothing else holds what was measured */
     return published ? code : EXIT_ENVIRONMENT;
 }
 

@@ -67,6 +67,7 @@ static const struct shape {
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, LEAST_SHAPES = 4 };
 enum { STEPS = 3, MOST_STEPS = 30, DEFAULT_LIMIT_S = 40 };
+#define MOST_ERROR 0.35 /* median; a quiet machine has a third of that */
 static const double SHORT_S = 0.2;     /* steps of short ones are repeated for so long */
 
 /* Equal calls of a step. */
@@ -348,6 +349,9 @@ static int tune(const struct options *o, enum precision precision, const char *p
     describe(&t->rates, precision);
     measure_all(t);
     fit_all(t);
+    if (error_of_steps(t) > MOST_ERROR)
+        log_warn("the steps that were measured are estimated with a median error of %.0f %%: was the machine busy? "
+                 "tune again when it is not", 100 * error_of_steps(t));
     const bool kept = profile_keep(path, &t->rates, error, sizeof error);
     if (kept)
         (o->json ? print_json : print_text)(t, path);

@@ -148,13 +148,27 @@ static void check_series(struct walk *w, const struct series *series, const stru
     buffer_clear(&keys);
 }
 
+/* A column in neither form of the runs was unknown to the program that wrote the file. */
+static bool was_known(struct walk *w, const char *name)
+{
+    struct h5 *h = w->h;
+    char path[128];
+    snprintf(path, sizeof path, "/runs/%s", name);
+    const hid_t table = TRY(H5Dopen2(w->file, "/tables/runs", H5P_DEFAULT)), type = TRY(H5Dget_type(table));
+    const bool in_table = H5Tget_class(type) == H5T_COMPOUND && H5Tget_member_index(type, name) >= 0;
+    TRY(H5Tclose(type));
+    TRY(H5Dclose(table));
+    return in_table || H5Lexists(w->file, path, H5P_DEFAULT) > 0;
+}
+
 static void check_runs(struct walk *w, const struct sweep_state *s)
 {
     uint32_t *row = memory_get(s->n_records * sizeof *row);
     for (size_t i = 0; i < s->n_records; i++)
         row[i] = (uint32_t)i;
     for (int i = 0; i < n_record_fields; i++)
-        check_column(w, "/runs", &record_field[i], s->n_records);
+        if (was_known(w, record_field[i].name))
+            check_column(w, "/runs", &record_field[i], s->n_records);
     check_columns(w, "/runs", slice_column, N_SLICE_COLUMNS, s->n_records);
     check_key(w, "/runs", row, s->n_records);
     free(row);
@@ -193,7 +207,9 @@ static void check_table(struct walk *w, const struct sweep_state *s)
     if (H5Tget_class(type) != H5T_COMPOUND || length_of(w, table) != s->n_records)
         problem(w->problems, "/tables/runs is no table of %zu rows", s->n_records);
     for (int i = 0; i < n_record_fields && H5Tget_class(type) == H5T_COMPOUND && s->n_records; i++)
-        if (H5Tget_member_index(type, record_field[i].name) < 0)
+        if (!was_known(w, record_field[i].name))
+            continue;
+        else if (H5Tget_member_index(type, record_field[i].name) < 0)
             problem(w->problems, "/tables/runs has no member %s", record_field[i].name);
         else if (length_of(w, table) == s->n_records)
             check_member(w, table, &record_field[i], s);
