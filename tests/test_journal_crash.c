@@ -134,14 +134,24 @@ static void frames_are_written_again_after_a_failed_fdatasync(void **state)
     assert_true(journal_close(j));
 }
 
-/* The same for flock: 0, or the error of a file system without locks. */
-static int lock_error;
+/* The same for flock: 0, or the error of a file system without locks; so often another one has it. */
+static int lock_error, lock_taken;
 int flock(int fd, int operation)
 {
-    if (!lock_error)
+    if (!lock_error && !lock_taken)
         return (int)syscall(SYS_flock, fd, operation);
-    errno = lock_error;
+    errno = lock_error ? lock_error : EWOULDBLOCK;
+    lock_taken -= lock_taken > 0;
     return -1;
+}
+
+static void a_lock_that_is_let_go_at_once_is_waited_for(void **state)
+{
+    (void)state;
+    const char *path = write_journal("moment", 2);
+    lock_taken = 5;
+    assert_true(journal_close(open_journal(path, JOURNAL_RESUME)));
+    assert_int_equal(lock_taken, 0);
 }
 
 static void a_file_system_without_locks_is_written_all_the_same(void **state)
@@ -228,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_second_writer_is_refused_by_the_name_of_the_first),
         cmocka_unit_test(a_killed_writer_leaves_every_committed_record),
         cmocka_unit_test(frames_are_written_again_after_a_failed_fdatasync),
+        cmocka_unit_test(a_lock_that_is_let_go_at_once_is_waited_for),
         cmocka_unit_test(a_file_system_without_locks_is_written_all_the_same),
         cmocka_unit_test(a_full_disk_loses_nothing),
     };

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+enum { LOCK_TRIES = 50 };          /* in a second */
 static const char JOURNAL_SUFFIX[] = ".journal", H5_SUFFIX[] = ".h5";
 
 static bool change_suffix(const char *path, const char *from, const char *to, char *out, size_t bytes)
@@ -58,10 +59,23 @@ static void name_holder(const char *path, char *text, size_t bytes)
     sweep_state_clear(&s);
 }
 
+/* False and errno.  A child that a killed writer was just starting holds the lock until it has begun its program: a
+ * moment, on a busy machine a longer one. */
+static bool take_lock(int fd)
+{
+    int tries = 0;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || ++tries > LOCK_TRIES)
+            return false;
+        usleep(1000000 / LOCK_TRIES);
+    }
+    return true;
+}
+
 bool journal_lock(struct journal *j, char *error, size_t error_bytes)
 {
     char holder[TEXT_BYTES + 64];
-    if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
+    if (take_lock(j->fd))
         return true;
     if (errno == EWOULDBLOCK) {
         name_holder(j->path, holder, sizeof holder);
