@@ -127,9 +127,9 @@ check "... as JSON" eval 'mpirun_n 2 "$BUILD/dpsweep" info --mpi --json | $PYTHO
 import json, sys
 assert json.load(sys.stdin)[\"launch\"][\"ranks\"] == 2"'
 check "... and alone" dpsweep info --mpi
+check "... where there is nothing to add" said '^  all ranks +nothing to add'
 check_fails 3 "a program for CPUs lists no GPUs" dpsweep info --gpus
 check "... and says how one does" said "built for CPUs: make DEVICE=cuda"
-check "... where there is nothing to add" said '^  all ranks +nothing to add'
 another_mpi() { PMI_RANK=$1 PMI_SIZE=2 PMI_FD=7 "$BUILD/dpsweep" info --mpi; }
 no_pmix() { SLURM_PROCID=$1 SLURM_STEP_NUM_TASKS=2 "$BUILD/dpsweep" sweep --no-output; }
 for launch in another_mpi no_pmix; do
