@@ -67,7 +67,7 @@ static const struct shape {
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, LEAST_SHAPES = 4 };
 enum { STEPS = 3, MOST_STEPS = 30, DEFAULT_LIMIT_S = 40 };
-#define MOST_ERROR 0.35 /* median; a quiet machine has a third of that */
+#define MOST_ERROR 0.35 /* median; 0.07 on a quiet machine */
 static const double SHORT_S = 0.2;     /* steps of short ones are repeated for so long */
 
 /* Equal calls of a step. */
